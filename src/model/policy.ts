@@ -1,4 +1,4 @@
-import { parseDuration } from '../lib/duration.ts';
+import { parseDuration } from './duration.ts';
 import type { Affinity, Schedule, ServicePolicy, Traffic } from './service.ts';
 
 /** What a service gets where its labels or its entry say nothing. */
