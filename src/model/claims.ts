@@ -6,7 +6,8 @@ import type { EndpointId, Protocol, ServiceKey } from './service.ts';
  * | key | value |
  * |---|---|
  * | `vip/name/<service key>` | the virtual address |
- * | `vip/addr/<address>` | the service key |
+ * | `vip6/name/<service key>` | its IPv6 one, where `vipCidr6` is set |
+ * | `vip/addr/<address>` | the service key, either family |
  * | `vip/idle/<service key>` | since when (ISO 8601) it has no endpoint |
  * | `port/<protocol>/<port>` | the service key that may publish it |
  * | `drain/<endpoint id>` | since when (ISO 8601) an operator keeps it out of rotation |
@@ -14,6 +15,7 @@ import type { EndpointId, Protocol, ServiceKey } from './service.ts';
  */
 export const claimKeys = {
   vipOfService: (key: ServiceKey) => `vip/name/${key}`,
+  vip6OfService: (key: ServiceKey) => `vip6/name/${key}`,
   serviceOfVip: (address: string) => `vip/addr/${address}`,
   vipIdle: (key: ServiceKey) => `vip/idle/${key}`,
   published: (protocol: Protocol, port: number) => `port/${protocol}/${port}`,

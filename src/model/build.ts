@@ -1,0 +1,214 @@
+import { type Claims, claimKeys } from './claims.ts';
+import type { EndpointId, Problem, Registration, ServiceKey, ServicePolicy } from './service.ts';
+import type { ClusterNode, Endpoint, Service, ServiceTable } from './table.ts';
+
+export interface TableInput {
+  /** This node: its own rows are taken from `local`, registry or not. */
+  readonly node: string;
+  /** The registry's rows of every node, by service, each group sorted by endpoint id. */
+  readonly rows: ReadonlyMap<ServiceKey, readonly Registration[]>;
+  /** What runs on this node now, grouped alike. */
+  readonly local: ReadonlyMap<ServiceKey, readonly Registration[]>;
+  readonly claims: Claims;
+  readonly nodes: readonly ClusterNode[];
+  readonly problems: readonly Problem[];
+}
+
+/** What one service was built from, to see at a glance that nothing changed. */
+interface Origin {
+  readonly rows: readonly Registration[] | undefined;
+  readonly local: readonly Registration[] | undefined;
+  /** As declared, before port claims. */
+  readonly policy: ServicePolicy;
+  readonly service: Service;
+  readonly problem: Problem | undefined;
+}
+
+/** A table with what the next build needs to change only what differs. */
+export interface BuiltTable {
+  readonly table: ServiceTable;
+  readonly input: TableInput;
+  readonly origins: ReadonlyMap<ServiceKey, Origin>;
+}
+
+/**
+ * One table out of the registry's picture, this node's own truth and the claims. Pure; `previous` only saves work:
+ * services whose inputs kept their identity are the same objects again, and where nothing differs `previous` itself
+ * comes back, so that an unchanged table is never published.
+ */
+export function buildTable(input: TableInput, previous?: BuiltTable): BuiltTable {
+  const touched = changedClaims(previous?.input.claims, input.claims);
+  const origins = new Map<ServiceKey, Origin>();
+  const changed: ServiceKey[] = [];
+  const visit = (key: ServiceKey) => {
+    if (origins.has(key)) return;
+    const rows = input.rows.get(key);
+    const local = input.local.get(key);
+    const before = previous?.origins.get(key);
+    if (before !== undefined && before.rows === rows && before.local === local && !isTouched(before, touched)) {
+      origins.set(key, before);
+      return;
+    }
+    const origin = buildOrigin(key, rows, local, input);
+    if (origin === undefined) return;
+    origins.set(key, origin);
+    changed.push(key);
+  };
+  for (const key of input.local.keys()) visit(key);
+  for (const key of input.rows.keys()) visit(key);
+  const removed = previous === undefined ? [] : [...previous.origins.keys()].filter((key) => !origins.has(key));
+  if (
+    previous !== undefined &&
+    changed.length === 0 &&
+    removed.length === 0 &&
+    previous.input.nodes === input.nodes &&
+    previous.input.problems === input.problems
+  ) {
+    return { table: previous.table, input, origins };
+  }
+  return { table: assemble(input, origins, [...changed, ...removed], previous?.table), input, origins };
+}
+
+/** The rows of one service on all nodes: this node's from `local`, the others' from the registry. */
+function buildOrigin(
+  key: ServiceKey,
+  rows: readonly Registration[] | undefined,
+  local: readonly Registration[] | undefined,
+  input: TableInput,
+): Origin | undefined {
+  const foreign = (rows ?? []).filter((row) => row.node !== input.node);
+  const all = foreign.length === 0 ? (local ?? []) : [...foreign, ...(local ?? [])];
+  const leader = all.reduce<Registration | undefined>(
+    (best, row) => (best && precedes(best, row) ? best : row),
+    undefined,
+  );
+  if (leader === undefined) return undefined;
+  const endpoints = all.map((row) => toEndpoint(row, input.claims)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  const service = toService(key, leader, endpoints, input.claims);
+  return { rows, local, policy: leader.policy, service, problem: policyConflict(key, leader, all) };
+}
+
+/** The lowest node name leads, and on one node the lowest id. */
+const precedes = (a: Registration, b: Registration): boolean => (a.node === b.node ? a.id < b.id : a.node < b.node);
+
+function toEndpoint(row: Registration, claims: Claims): Endpoint {
+  const { policy: _policy, service: _service, ...endpoint } = row;
+  const drainedSince = claims.get(claimKeys.drain(row.id));
+  if (drainedSince === undefined || row.state === 'critical') return endpoint;
+  return { ...endpoint, state: 'draining', reason: `drained by an operator since ${drainedSince}` };
+}
+
+function toService(key: ServiceKey, leader: Registration, endpoints: readonly Endpoint[], claims: Claims): Service {
+  const { policy, service } = leader;
+  const vip = policy.vip === 'none' ? undefined : claims.get(claimKeys.vipOfService(key));
+  const vip6 = policy.vip === 'none' ? undefined : claims.get(claimKeys.vip6OfService(key));
+  return {
+    key,
+    name: service.name,
+    ...(service.stack === undefined ? {} : { stack: service.stack }),
+    ...(vip === undefined ? {} : { vip }),
+    ...(vip6 === undefined ? {} : { vip6 }),
+    ports: policy.ports.map(({ publish, ...port }) =>
+      publish !== undefined && claims.get(claimKeys.published(port.protocol, publish)) === key
+        ? { ...port, publish }
+        : port,
+    ),
+    affinity: policy.affinity,
+    traffic: policy.traffic,
+    schedule: policy.schedule,
+    drainMs: policy.drainMs,
+    ...(policy.http === undefined ? {} : { http: policy.http }),
+    endpoints,
+  };
+}
+
+function policyConflict(key: ServiceKey, leader: Registration, all: readonly Registration[]): Problem | undefined {
+  const told = JSON.stringify(leader.policy);
+  const other = all.find((row) => row.policy !== leader.policy && JSON.stringify(row.policy) !== told);
+  if (other === undefined) return undefined;
+  return {
+    code: 'policy-conflict',
+    subject: `service ${key}`,
+    message: `${other.id} declares other ports or policy than ${leader.id}, whose settings hold; make their labels agree`,
+  };
+}
+
+interface TouchedClaims {
+  readonly services: ReadonlySet<ServiceKey>;
+  readonly ports: ReadonlySet<string>;
+  readonly drains: ReadonlySet<EndpointId>;
+}
+
+/** What a change of the claims can have changed in a service; undefined when they are the same. */
+function changedClaims(before: Claims | undefined, after: Claims): TouchedClaims | undefined {
+  if (before === undefined || before === after) return undefined;
+  const services = new Set<ServiceKey>();
+  const ports = new Set<string>();
+  const drains = new Set<EndpointId>();
+  const note = (claim: string) => {
+    const [, kind, rest] = /^(vip\/name|vip6\/name|port|drain)\/(.*)$/s.exec(claim) ?? [];
+    if (kind === undefined || rest === undefined) return;
+    if (kind === 'port') ports.add(rest);
+    else if (kind === 'drain') drains.add(rest);
+    else services.add(rest);
+  };
+  for (const [claim, value] of after) if (before.get(claim) !== value) note(claim);
+  for (const claim of before.keys()) if (!after.has(claim)) note(claim);
+  return { services, ports, drains };
+}
+
+function isTouched({ service, policy }: Origin, touched: TouchedClaims | undefined): boolean {
+  if (touched === undefined) return false;
+  const { services, ports, drains } = touched;
+  return (
+    services.has(service.key) ||
+    (ports.size > 0 && policy.ports.some((port) => ports.has(`${port.protocol}/${port.publish}`))) ||
+    (drains.size > 0 && service.endpoints.some((endpoint) => drains.has(endpoint.id)))
+  );
+}
+
+function assemble(
+  input: TableInput,
+  origins: ReadonlyMap<ServiceKey, Origin>,
+  differing: readonly ServiceKey[],
+  previous: ServiceTable | undefined,
+): ServiceTable {
+  const services = new Map<ServiceKey, Service>();
+  const problems = [...input.problems];
+  for (const [key, origin] of origins) {
+    services.set(key, origin.service);
+    if (origin.problem !== undefined) problems.push(origin.problem);
+  }
+  return {
+    revision: (previous?.revision ?? 0) + 1,
+    services,
+    byName: indexByName(services, differing, previous),
+    nodes:
+      previous !== undefined &&
+      previous.nodes.size === input.nodes.length &&
+      input.nodes.every((n) => previous.nodes.get(n.name) === n)
+        ? previous.nodes
+        : new Map(input.nodes.map((node) => [node.name, node])),
+    problems,
+  };
+}
+
+/** Patches the earlier index: only names of services that differ are looked at again. */
+function indexByName(
+  services: ReadonlyMap<ServiceKey, Service>,
+  differing: readonly ServiceKey[],
+  previous: ServiceTable | undefined,
+): ReadonlyMap<string, readonly Service[]> {
+  const byName = new Map<string, readonly Service[]>(previous?.byName);
+  for (const key of differing) {
+    const service = services.get(key);
+    const name = service?.name ?? previous?.services.get(key)?.name ?? key;
+    const others = (byName.get(name) ?? []).filter((other) => other.key !== key);
+    const next = service === undefined ? others : [...others, service].sort(byStack);
+    if (next.length === 0) byName.delete(name);
+    else byName.set(name, next);
+  }
+  return byName;
+}
+
+const byStack = (a: Service, b: Service): number => ((a.stack ?? '') < (b.stack ?? '') ? -1 : 1);
