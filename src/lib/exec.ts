@@ -26,6 +26,7 @@ const PATH = [process.env.PATH ?? '', '/usr/sbin', '/sbin', '/usr/bin', '/bin'].
  */
 export async function exec(program: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
   const { stdin, timeoutMs = 30_000, signal, maxOutput = 256 * 1024 * 1024 } = options;
+  if (signal?.aborted) throw new FairleadError('exec-aborted', `${program} was not started`);
   return await new Promise<ExecResult>((resolve, reject) => {
     const child = spawnProgram(program, args);
     const out: Buffer[] = [];

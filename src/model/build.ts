@@ -17,6 +17,7 @@ export interface TableInput {
 /** What one service was built from, to see at a glance that nothing changed. */
 interface Origin {
   readonly rows: readonly Registration[] | undefined;
+  readonly foreign: readonly Registration[];
   readonly local: readonly Registration[] | undefined;
   /** As declared, before port claims. */
   readonly policy: ServicePolicy;
@@ -45,12 +46,19 @@ export function buildTable(input: TableInput, previous?: BuiltTable): BuiltTable
     const rows = input.rows.get(key);
     const local = input.local.get(key);
     const before = previous?.origins.get(key);
-    if (before !== undefined && before.rows === rows && before.local === local && !isTouched(before, touched)) {
-      origins.set(key, before);
+    const foreign = before?.rows === rows ? (before?.foreign ?? NONE) : foreignRows(rows, input.node);
+    if (
+      before?.local === local &&
+      sameItems(before?.foreign, foreign) &&
+      before !== undefined &&
+      !isTouched(before, touched)
+    ) {
+      origins.set(key, before.rows === rows ? before : { ...before, rows });
       return;
     }
-    const origin = buildOrigin(key, rows, local, input);
-    if (origin === undefined) return;
+    const built = buildService(key, foreign, local ?? NONE, input.claims);
+    if (built === undefined) return;
+    const origin = { ...built, rows, foreign, local };
     origins.set(key, origin);
     changed.push(key);
   };
@@ -69,23 +77,30 @@ export function buildTable(input: TableInput, previous?: BuiltTable): BuiltTable
   return { table: assemble(input, origins, [...changed, ...removed], previous?.table), input, origins };
 }
 
-/** The rows of one service on all nodes: this node's from `local`, the others' from the registry. */
-function buildOrigin(
+const NONE: readonly Registration[] = [];
+
+/** The other nodes' rows of one service. Our own writes come back as a new group, and must not look like news. */
+const foreignRows = (rows: readonly Registration[] | undefined, node: string): readonly Registration[] =>
+  rows?.some((row) => row.node !== node) ? rows.filter((row) => row.node !== node) : NONE;
+
+const sameItems = (a: readonly Registration[] | undefined, b: readonly Registration[]): boolean =>
+  a !== undefined && a.length === b.length && a.every((row, i) => row === b[i]);
+
+function buildService(
   key: ServiceKey,
-  rows: readonly Registration[] | undefined,
-  local: readonly Registration[] | undefined,
-  input: TableInput,
-): Origin | undefined {
-  const foreign = (rows ?? []).filter((row) => row.node !== input.node);
-  const all = foreign.length === 0 ? (local ?? []) : [...foreign, ...(local ?? [])];
+  foreign: readonly Registration[],
+  local: readonly Registration[],
+  claims: Claims,
+): Pick<Origin, 'policy' | 'service' | 'problem'> | undefined {
+  const all = foreign.length === 0 ? local : [...foreign, ...local];
   const leader = all.reduce<Registration | undefined>(
     (best, row) => (best && precedes(best, row) ? best : row),
     undefined,
   );
   if (leader === undefined) return undefined;
-  const endpoints = all.map((row) => toEndpoint(row, input.claims)).sort((a, b) => (a.id < b.id ? -1 : 1));
-  const service = toService(key, leader, endpoints, input.claims);
-  return { rows, local, policy: leader.policy, service, problem: policyConflict(key, leader, all) };
+  const endpoints = all.map((row) => toEndpoint(row, claims)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  const service = toService(key, leader, endpoints, claims);
+  return { policy: leader.policy, service, problem: policyConflict(key, leader, all) };
 }
 
 /** The lowest node name leads, and on one node the lowest id. */

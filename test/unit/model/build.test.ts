@@ -79,6 +79,12 @@ describe('a rebuild', () => {
     ).not.toBeUndefined();
   });
 
+  it('does not take our own rows coming back from the registry for news', () => {
+    expect(buildTable({ ...empty, rows: grouped(row('a', 'a1'), row('b', 'b1')), local }, first).table).toBe(
+      first.table,
+    );
+  });
+
   it('keeps the identity of what did not change and counts up', () => {
     const changed = new Map(local).set('b', [row('b', 'b1', { state: 'critical' })]);
     const { table } = buildTable({ ...empty, local: changed }, first);
