@@ -1,5 +1,6 @@
 import { type Claims, claimKeys } from './claims.ts';
-import type { EndpointId, Problem, Registration, ServiceKey, ServicePolicy } from './service.ts';
+import { defaultPolicy } from './policy.ts';
+import type { EndpointId, Problem, Registration, ServiceKey, ServicePolicy, ServiceRef } from './service.ts';
 import type { ClusterNode, Endpoint, Service, ServiceTable } from './table.ts';
 
 export interface TableInput {
@@ -19,8 +20,8 @@ interface Origin {
   readonly rows: readonly Registration[] | undefined;
   readonly foreign: readonly Registration[];
   readonly local: readonly Registration[] | undefined;
-  /** As declared, before port claims. */
-  readonly policy: ServicePolicy;
+  /** As declared, before port claims; undefined for a service that only keeps its address. */
+  readonly policy: ServicePolicy | undefined;
   readonly service: Service;
   readonly problem: Problem | undefined;
 }
@@ -29,6 +30,8 @@ interface Origin {
 export interface BuiltTable {
   readonly table: ServiceTable;
   readonly input: TableInput;
+  /** What the services with endpoints ask for: the input of claiming. Keeps its identity while that is the same. */
+  readonly wanted: ReadonlyMap<ServiceKey, ServicePolicy>;
   readonly origins: ReadonlyMap<ServiceKey, Origin>;
 }
 
@@ -64,7 +67,9 @@ export function buildTable(input: TableInput, previous?: BuiltTable): BuiltTable
   };
   for (const key of input.local.keys()) visit(key);
   for (const key of input.rows.keys()) visit(key);
+  for (const key of keysWithAddress(input.claims, previous, touched)) visit(key);
   const removed = previous === undefined ? [] : [...previous.origins.keys()].filter((key) => !origins.has(key));
+  const wanted = wantedPolicies(origins, [...changed, ...removed], previous);
   if (
     previous !== undefined &&
     changed.length === 0 &&
@@ -72,10 +77,39 @@ export function buildTable(input: TableInput, previous?: BuiltTable): BuiltTable
     previous.input.nodes === input.nodes &&
     previous.input.problems === input.problems
   ) {
-    return { table: previous.table, input, origins };
+    return { table: previous.table, input, wanted, origins };
   }
-  return { table: assemble(input, origins, [...changed, ...removed], previous?.table), input, origins };
+  return { table: assemble(input, origins, [...changed, ...removed], previous?.table), input, wanted, origins };
 }
+
+/**
+ * Services that may have no endpoint left but still own an address: the name goes on answering, and connections are
+ * refused at once instead of running into nothing, until the claim is released.
+ */
+function keysWithAddress(
+  claims: Claims,
+  previous: BuiltTable | undefined,
+  touched: TouchedClaims | undefined,
+): Iterable<ServiceKey> {
+  if (previous !== undefined) return [...previous.origins.keys(), ...(touched?.services ?? [])];
+  const prefix = claimKeys.vipOfService('');
+  return [...claims.keys()].filter((claim) => claim.startsWith(prefix)).map((claim) => claim.slice(prefix.length));
+}
+
+function wantedPolicies(
+  origins: ReadonlyMap<ServiceKey, Origin>,
+  differing: readonly ServiceKey[],
+  previous: BuiltTable | undefined,
+): ReadonlyMap<ServiceKey, ServicePolicy> {
+  const same = (key: ServiceKey) => samePolicy(previous?.origins.get(key)?.policy, origins.get(key)?.policy);
+  if (previous !== undefined && differing.every(same)) return previous.wanted;
+  const wanted = new Map<ServiceKey, ServicePolicy>();
+  for (const [key, { policy }] of origins) if (policy !== undefined) wanted.set(key, policy);
+  return wanted;
+}
+
+const samePolicy = (a: ServicePolicy | undefined, b: ServicePolicy | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && JSON.stringify(a) === JSON.stringify(b));
 
 const NONE: readonly Registration[] = [];
 
@@ -97,9 +131,9 @@ function buildService(
     (best, row) => (best && precedes(best, row) ? best : row),
     undefined,
   );
-  if (leader === undefined) return undefined;
+  if (leader === undefined) return claims.has(claimKeys.vipOfService(key)) ? addressOnly(key, claims) : undefined;
   const endpoints = all.map((row) => toEndpoint(row, claims)).sort((a, b) => (a.id < b.id ? -1 : 1));
-  const service = toService(key, leader, endpoints, claims);
+  const service = toService({ key, ...leader.service, policy: leader.policy, endpoints, claims });
   return { policy: leader.policy, service, problem: policyConflict(key, leader, all) };
 }
 
@@ -113,14 +147,31 @@ function toEndpoint(row: Registration, claims: Claims): Endpoint {
   return { ...endpoint, state: 'draining', reason: `drained by an operator since ${drainedSince}` };
 }
 
-function toService(key: ServiceKey, leader: Registration, endpoints: readonly Endpoint[], claims: Claims): Service {
-  const { policy, service } = leader;
+function addressOnly(key: ServiceKey, claims: Claims): Pick<Origin, 'policy' | 'service' | 'problem'> {
+  const dot = key.indexOf('.');
+  const ref = dot === -1 ? { name: key } : { name: key.slice(0, dot), stack: key.slice(dot + 1) };
+  const policy = { ...defaultPolicy, ports: [] };
+  return {
+    policy: undefined,
+    service: toService({ key, ...ref, policy, endpoints: [], claims }),
+    problem: undefined,
+  };
+}
+
+interface ServiceParts extends ServiceRef {
+  readonly key: ServiceKey;
+  readonly policy: ServicePolicy;
+  readonly endpoints: readonly Endpoint[];
+  readonly claims: Claims;
+}
+
+function toService({ key, name, stack, policy, endpoints, claims }: ServiceParts): Service {
   const vip = policy.vip === 'none' ? undefined : claims.get(claimKeys.vipOfService(key));
   const vip6 = policy.vip === 'none' ? undefined : claims.get(claimKeys.vip6OfService(key));
   return {
     key,
-    name: service.name,
-    ...(service.stack === undefined ? {} : { stack: service.stack }),
+    name,
+    ...(stack === undefined ? {} : { stack }),
     ...(vip === undefined ? {} : { vip }),
     ...(vip6 === undefined ? {} : { vip6 }),
     ports: policy.ports.map(({ publish, ...port }) =>
@@ -177,7 +228,7 @@ function isTouched({ service, policy }: Origin, touched: TouchedClaims | undefin
   const { services, ports, drains } = touched;
   return (
     services.has(service.key) ||
-    (ports.size > 0 && policy.ports.some((port) => ports.has(`${port.protocol}/${port.publish}`))) ||
+    (ports.size > 0 && (policy?.ports ?? []).some((port) => ports.has(`${port.protocol}/${port.publish}`))) ||
     (drains.size > 0 && service.endpoints.some((endpoint) => drains.has(endpoint.id)))
   );
 }

@@ -118,6 +118,23 @@ describe('a rebuild', () => {
     expect(table.services.get('b')?.ports[0]?.publish).toBe(8080);
   });
 
+  it('keeps the address of a service whose last endpoint went, until the claim is released', () => {
+    const claims = new Map([[claimKeys.vipOfService('b.shop'), '10.96.0.9']]);
+    const before = buildTable({ ...empty, local: grouped(row('b', 'b1', { stack: 'shop' })), claims });
+    const after = buildTable({ ...empty, claims }, before);
+    const remnant = { name: 'b', stack: 'shop', vip: '10.96.0.9', ports: [], endpoints: [] };
+    expect(after.table.services.get('b.shop')).toMatchObject(remnant);
+    expect(buildTable({ ...empty, claims }).table.services.get('b.shop')).toMatchObject(remnant);
+    expect(after.wanted.size).toBe(0);
+    expect(buildTable(empty, after).table.services.size).toBe(0);
+  });
+
+  it('tells that the same is wanted while only health changes', () => {
+    const changed = new Map(local).set('b', [row('b', 'b1', { state: 'critical' })]);
+    expect(buildTable({ ...empty, local: changed }, first).wanted).toBe(first.wanted);
+    expect(buildTable({ ...empty, local: grouped(row('a', 'a1')) }, first).wanted).not.toBe(first.wanted);
+  });
+
   it('forgets a service that is gone, by key and by name', () => {
     const { table } = buildTable({ ...empty, local: grouped(row('a', 'a1')) }, first);
     expect([...table.services.keys()]).toEqual(['a']);
