@@ -1,0 +1,97 @@
+import type { HostFacts } from '../../model/host.ts';
+import type { NetworkInterface, Route } from './interfaces.ts';
+import { readInterfaces, readRoutes } from './ip.ts';
+import { localNetworks, vipOverlap } from './overlap.ts';
+import { neededParameters, Parameters } from './parameters.ts';
+import { applyRoutes, neededRoutes } from './routes.ts';
+import { Sysctl } from './sysctl.ts';
+
+export interface PreparationOptions {
+  readonly dataDir: string;
+  readonly vipCidr: string;
+  readonly vipCidr6?: string;
+}
+
+/**
+ * Makes the kernel fit for the mesh: forwarding, loopback answers, routes for the VIP ranges (parameters.ts and
+ * routes.ts say what and why). Parameters are undone by the journal in `dataDir`; routes tell by their protocol number
+ * that they are ours.
+ */
+export class HostPreparation {
+  readonly #options: PreparationOptions;
+  readonly #sysctl = new Sysctl();
+  readonly #parameters: Parameters;
+  #routeRepairs = 0;
+  #applied: HostFacts | undefined;
+
+  constructor(options: PreparationOptions) {
+    this.#options = options;
+    this.#parameters = new Parameters(this.#sysctl, options.dataDir);
+  }
+
+  /** How often something of ours had been changed by others and was put right. */
+  get repairs(): number {
+    return this.#parameters.repairs + this.#routeRepairs;
+  }
+
+  /** Level-triggered; may be called again at any time. Throws `vip-overlap` before it has changed anything. */
+  async apply(facts: HostFacts): Promise<void> {
+    const { vipCidr, vipCidr6 } = this.#options;
+    const interfaces = await readInterfaces();
+    const [routes4, routes6] = await Promise.all([readRoutes(4), readRoutes(6)]);
+    const networks = localNetworks(interfaces, [...routes4, ...routes6]);
+    for (const range of vipCidr6 === undefined ? [vipCidr] : [vipCidr, vipCidr6]) {
+      const overlap = vipOverlap(range, networks);
+      if (overlap !== undefined) throw overlap;
+    }
+
+    const uplink = uplinkOf(interfaces, facts.nodeAddress);
+    const ipv6 = vipCidr6 !== undefined || facts.bridges.some(({ subnets }) => subnets.some(isRange6));
+    await this.#parameters.apply(
+      neededParameters({
+        facts,
+        ipv6,
+        advertised: ipv6 ? await this.#advertised(routes6) : [],
+        ...(uplink === undefined ? {} : { uplink }),
+      }),
+    );
+    const changed = await applyRoutes(
+      neededRoutes({ facts, vipCidr, ...(vipCidr6 === undefined ? {} : { vipCidr6 }) }),
+    );
+    if (this.#applied === facts) this.#routeRepairs += changed;
+    this.#applied = facts;
+  }
+
+  /** Puts everything back as it was; needs no `apply` before. */
+  async undo(): Promise<void> {
+    await applyRoutes([]);
+    await this.#parameters.undo();
+    this.#applied = undefined;
+  }
+
+  /** What this host has set that keeps a part of the mesh from working, and what to do. */
+  async check(facts: HostFacts): Promise<readonly string[]> {
+    const filtered = await this.#sysctl.read('net/bridge/bridge-nf-call-ip6tables');
+    if (filtered !== '1' || !facts.bridges.some(({ subnets }) => subnets.some(isRange6))) return [];
+    return [
+      'br_netfilter translates IPv6 answers while they are still on a bridge, and the kernel then drops those for [::1]: ' +
+        'published ports do not answer on [::1] for containers (set net.bridge.bridge-nf-call-ip6tables to 0 if nothing needs it)',
+    ];
+  }
+
+  /** Interfaces whose routes come from router advertisements and would be lost by forwarding, now or but for us. */
+  async #advertised(routes6: readonly Route[]): Promise<readonly string[]> {
+    const devices = new Set(routes6.filter(({ protocol }) => protocol === 'ra').map(({ device }) => device));
+    const ours = await this.#parameters.recorded();
+    const values = await Promise.all([...devices].map((device) => this.#sysctl.read(acceptRa(device))));
+    return [...devices].filter((device, index) => values[index] === '1' || ours.includes(acceptRa(device)));
+  }
+}
+
+const acceptRa = (device: string): string => `net/ipv6/conf/${device}/accept_ra`;
+
+const uplinkOf = (interfaces: readonly NetworkInterface[], nodeAddress: string): string | undefined =>
+  interfaces.find(({ name, addresses }) => name !== 'lo' && addresses.some(({ address }) => address === nodeAddress))
+    ?.name;
+
+const isRange6 = (range: string): boolean => range.includes(':');
