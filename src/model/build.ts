@@ -31,7 +31,7 @@ export interface BuiltTable {
   readonly table: ServiceTable;
   readonly input: TableInput;
   /** What the services with endpoints ask for: the input of claiming. Keeps its identity while that is the same. */
-  readonly wanted: ReadonlyMap<ServiceKey, ServicePolicy>;
+  readonly wanted: ReadonlyMap<ServiceKey, { readonly policy: ServicePolicy }>;
   readonly origins: ReadonlyMap<ServiceKey, Origin>;
 }
 
@@ -100,11 +100,11 @@ function wantedPolicies(
   origins: ReadonlyMap<ServiceKey, Origin>,
   differing: readonly ServiceKey[],
   previous: BuiltTable | undefined,
-): ReadonlyMap<ServiceKey, ServicePolicy> {
+): BuiltTable['wanted'] {
   const same = (key: ServiceKey) => samePolicy(previous?.origins.get(key)?.policy, origins.get(key)?.policy);
   if (previous !== undefined && differing.every(same)) return previous.wanted;
-  const wanted = new Map<ServiceKey, ServicePolicy>();
-  for (const [key, { policy }] of origins) if (policy !== undefined) wanted.set(key, policy);
+  const wanted = new Map<ServiceKey, { readonly policy: ServicePolicy }>();
+  for (const [key, { policy }] of origins) if (policy !== undefined) wanted.set(key, { policy });
   return wanted;
 }
 

@@ -129,5 +129,8 @@ export const serviceKey = (ref: ServiceRef): ServiceKey =>
 
 export const endpointId = (node: string, localId: string): EndpointId => `${node}/${localId}`;
 
+/** The part of an endpoint id after its node; node names hold no slash. */
+export const localIdOf = (id: EndpointId): string => id.slice(id.indexOf('/') + 1);
+
 /** May new connections be sent to an endpoint in this state? `warning` stays in, as in Consul. */
 export const inRotation = (state: EndpointState): boolean => state === 'passing' || state === 'warning';
