@@ -27,7 +27,7 @@ export function parseAddress(text: string): string | undefined {
   if (isIPv4(text)) return text;
   if (!isIPv6(text) || text.includes('%')) return undefined;
   const address = ipaddr.IPv6.parse(text);
-  return address.isIPv4MappedAddress() ? undefined : address.toString();
+  return address.isIPv4MappedAddress() ? undefined : address.toRFC5952String();
 }
 
 /** `10.1.0.0/16` or `fd00::/64` with no bits set after the prefix, canonical; a lone address is its own network. */
@@ -42,8 +42,10 @@ export function parseCidr(text: string): string | undefined {
 }
 
 function networkOf(address: string, prefix: number): string {
-  const family = isIPv4(address) ? ipaddr.IPv4 : ipaddr.IPv6;
-  return family.networkAddressFromCIDR(`${address}/${prefix}`).toString();
+  const cidr = `${address}/${prefix}`;
+  return isIPv4(address)
+    ? ipaddr.IPv4.networkAddressFromCIDR(cidr).toString()
+    : ipaddr.IPv6.networkAddressFromCIDR(cidr).toRFC5952String();
 }
 
 /** Networks no router and no host would send a connection to. */

@@ -1,6 +1,6 @@
 import { isMap, isNode, isPair, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { FairleadError } from '../lib/errors.ts';
-import type { Finding } from '../lib/findings.ts';
+import { type Finding, shown } from '../lib/findings.ts';
 
 /** A YAML text as a value, with the way back from a path to its line. */
 export interface ConfigDocument {
@@ -18,7 +18,11 @@ export function readDocument(text: string): ConfigDocument {
   try {
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
     const said = [...document.errors, ...document.warnings];
-    const faults = said.map(({ message, pos }) => ({ path: [], message, line: lineAt(pos[0]) }));
+    const faults = said.map(({ code, message, pos }) => ({
+      path: [],
+      message: code === 'DUPLICATE_KEY' ? `the key ${keyAt(text, pos[0])} stands here twice` : message,
+      line: lineAt(pos[0]),
+    }));
     // A key that stands twice is told together with everything else; other faults make the rest guesswork.
     const readable = said.every(({ code }) => code === 'DUPLICATE_KEY');
     const contents: unknown = document.contents;
@@ -33,6 +37,8 @@ export function readDocument(text: string): ConfigDocument {
     return { value: undefined, lineOf: () => undefined, faults: [{ path: [], message }] };
   }
 }
+
+const keyAt = (text: string, offset: number) => shown(/^[^\s:]*/.exec(text.slice(offset, offset + 100))?.[0]);
 
 /** One line of text as a YAML value, for `--set` and the environment; throws `config-value`. */
 export function readInlineValue(text: string): unknown {

@@ -14,7 +14,8 @@ export function parseEndpointAddress(text: string): string | undefined {
   // ipaddr.js by itself takes `0x7f.1` for 127.0.0.1.
   if ((!isIPv4(text) && !isIPv6(text)) || text.includes('%')) return undefined;
   const address = ipaddr.parse(text);
-  return NOT_AN_ENDPOINT.has(address.range()) ? undefined : address.toString();
+  if (NOT_AN_ENDPOINT.has(address.range())) return undefined;
+  return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 }
 
 const parseVip = (text: string) => (text === 'auto' || text === 'none' ? text : parseEndpointAddress(text));

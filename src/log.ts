@@ -1,0 +1,33 @@
+import { pino } from 'pino';
+import type { Logger } from './lib/logger.ts';
+
+export interface LogOptions {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  /** `auto` is pretty on a terminal, else JSON. */
+  readonly format: 'auto' | 'json' | 'pretty';
+}
+
+/**
+ * A logger on standard output, one record a line; written before the call returns, so that nothing is lost at exit.
+ * The pretty printer is loaded only where it is used: it doubles the logger's memory.
+ */
+export async function createLogger({ level, format }: LogOptions): Promise<Logger> {
+  const pretty = format === 'pretty' || (format === 'auto' && process.stdout.isTTY);
+  const destination = pretty ? await prettyDestination() : pino.destination({ fd: 1, sync: true });
+  const logger: Logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
+  return logger;
+}
+
+async function prettyDestination() {
+  const { default: pretty } = await import('pino-pretty');
+  const colorize = process.stdout.isTTY && (process.env.NO_COLOR ?? '') === '';
+  return pretty({ colorize, sync: true, translateTime: 'SYS:HH:MM:ss.l', destination: 1 });
+}
