@@ -1,4 +1,4 @@
-import type { EndpointState, Health, Problem } from './service.ts';
+import type { EndpointState, Health } from './service.ts';
 
 /** What an endpoint with an active check is before its first result. */
 export const notChecked: Health = { state: 'critical', reason: 'not checked yet' };
@@ -11,14 +11,3 @@ const RANK: Record<EndpointState, number> = { passing: 0, warning: 1, critical: 
  */
 export const combineHealth = (source: Health, check: Health): Health =>
   RANK[check.state] > RANK[source.state] ? check : source;
-
-/** `next`, or `previous` itself when they say the same: unchanged problems never make a new table. */
-export function keepProblems(previous: readonly Problem[], next: readonly Problem[]): readonly Problem[] {
-  const same =
-    previous.length === next.length &&
-    previous.every((problem, i) => {
-      const other = next[i];
-      return problem.code === other?.code && problem.subject === other.subject && problem.message === other.message;
-    });
-  return same ? previous : next;
-}

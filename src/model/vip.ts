@@ -104,20 +104,30 @@ const format4 = (value: bigint): string => {
 };
 
 function parse6(text: string): bigint | undefined {
-  const tail = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
-  if (tail !== null) {
-    const quad = parse4(tail[2] ?? '');
-    if (quad === undefined) return undefined;
-    return parse6(`${tail[1]}${(quad >> 16n).toString(16)}:${(quad & 0xffffn).toString(16)}`);
-  }
-  const halves = text.split('::');
-  if (halves.length > 2) return undefined;
-  const [head = [], rest = []] = halves.map((half) => (half === '' ? [] : half.split(':')));
-  const zeros = 8 - head.length - rest.length;
-  if (halves.length === 2 ? zeros < 1 : zeros !== 0) return undefined;
-  const groups = [...head, ...Array<string>(zeros).fill('0'), ...rest];
-  if (!groups.every((group) => /^[\da-f]{1,4}$/i.test(group))) return undefined;
-  return groups.reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n);
+  if (text.includes('.')) return parse6(hexTail(text) ?? '');
+  const [head = '', rest, ...more] = text.split('::');
+  if (more.length > 0) return undefined;
+  const left = head === '' ? [] : head.split(':');
+  const right = rest === undefined || rest === '' ? [] : rest.split(':');
+  const zeros = 8 - left.length - right.length;
+  if (rest === undefined ? zeros !== 0 : zeros < 1) return undefined;
+  let hex = '0x';
+  for (const group of left) hex += padGroup(group);
+  hex += '0000'.repeat(zeros);
+  for (const group of right) hex += padGroup(group);
+  return /^0x[\da-f]{32}$/i.test(hex) ? BigInt(hex) : undefined;
+}
+
+/** Makes an empty group as unacceptable as a long one. */
+const padGroup = (group: string): string => (group === '' ? '-' : group.padStart(4, '0'));
+
+/** `::ffff:192.0.2.1` (RFC 4291 2.2.3) with its last four bytes as two groups. */
+function hexTail(text: string): string | undefined {
+  const at = text.lastIndexOf(':') + 1;
+  const quad = parse4(text.slice(at));
+  return quad === undefined
+    ? undefined
+    : `${text.slice(0, at)}${(quad >> 16n).toString(16)}:${(quad & 0xffffn).toString(16)}`;
 }
 
 /** RFC 5952: no leading zeros, the first longest run of two or more zero groups as `::`. */

@@ -1,7 +1,9 @@
 import { type Claims, claimKeys } from '../model/claims.ts';
+import { keepProblems } from '../model/problems.ts';
 import type { Problem, ServiceKey, ServicePolicy } from '../model/service.ts';
 import { type PublishedPort, publishedPort } from '../model/table.ts';
 import { parseVipRange } from '../model/vip.ts';
+import { samePorts } from './diff.ts';
 import type { Claim } from './registry.ts';
 import { planVips, releaseService, releaseVip } from './vipClaims.ts';
 
@@ -22,6 +24,9 @@ export interface ClaimPlan {
   readonly claims: readonly Claim[];
   readonly releases: Claim;
   readonly problems: readonly Problem[];
+  /** When time alone changes the plan: the end of the first hold, milliseconds since the epoch; else infinite. */
+  readonly reviewAt: number;
+  readonly input: ClaimsInput;
 }
 
 /** A plan being written. */
@@ -29,6 +34,7 @@ export interface ClaimsDraft {
   readonly claims: Claim[];
   readonly releases: Map<string, string>;
   readonly problems: Problem[];
+  reviewAt: number;
 }
 
 /** How long a service that lost its last endpoint keeps its address: clients may have it cached. */
@@ -40,46 +46,67 @@ export const VIP_HOLD_MS = 24 * 3_600_000;
  */
 const NOTICE_MS = 3_600_000;
 
-/** The claims that make addresses and published ports what the services ask for. Pure; an agreed state plans nothing. */
-export function planClaims(input: ClaimsInput): ClaimPlan {
-  const draft: ClaimsDraft = { claims: [], releases: new Map(), problems: [] };
+/**
+ * The claims that make addresses and published ports what the services ask for. Pure; an agreed state plans nothing.
+ * `previous` only saves work: it comes back itself where nothing it was made from has changed.
+ */
+export function planClaims(input: ClaimsInput, previous?: ClaimPlan): ClaimPlan {
+  if (previous !== undefined && stillHolds(previous, input)) return previous;
+  const draft: ClaimsDraft = { claims: [], releases: new Map(), problems: [], reviewAt: Number.POSITIVE_INFINITY };
   planReleases(input, draft);
   for (const cidr of [input.vipCidr, input.vipCidr6]) {
     const range = parseVipRange(cidr);
     if (range !== undefined) planVips(input, range, draft);
   }
   planPorts(input, draft);
-  return draft;
+  const problems = keepProblems(previous?.problems ?? [], draft.problems);
+  return { ...draft, problems, input };
 }
+
+function stillHolds({ input: before, reviewAt }: ClaimPlan, input: ClaimsInput): boolean {
+  if (
+    before.claims !== input.claims ||
+    before.vipCidr !== input.vipCidr ||
+    before.vipCidr6 !== input.vipCidr6 ||
+    before.services.size !== input.services.size ||
+    input.now < before.now ||
+    input.now >= reviewAt
+  ) {
+    return false;
+  }
+  for (const [key, { policy }] of input.services) {
+    const known = before.services.get(key)?.policy;
+    if (known === undefined || known.vip !== policy.vip || !samePorts(known.ports, policy.ports)) return false;
+  }
+  return true;
+}
+
+const VIP_NAME = claimKeys.vipOfService('');
+const VIP6_NAME = claimKeys.vip6OfService('');
+const VIP_ADDRESS = claimKeys.serviceOfVip('');
+const VIP_IDLE = claimKeys.vipIdle('');
+const PORT = 'port/';
+
+const after = (claim: string, prefix: string): string | undefined =>
+  claim.startsWith(prefix) ? claim.slice(prefix.length) : undefined;
 
 /** Looks at every claim there is: whose service is gone, idle, or no longer asks for it. */
 function planReleases(input: ClaimsInput, draft: ClaimsDraft): void {
   const { services, claims, vipCidr6 } = input;
   const idle = new Set<ServiceKey>();
   for (const [claim, value] of claims) {
-    const [, kind, rest = ''] = /^(vip\/name|vip6\/name|vip\/addr|vip\/idle|port)\/(.*)$/s.exec(claim) ?? [];
-    switch (kind) {
-      case 'vip/name':
-      case 'vip6/name': {
-        const unwanted = services.get(rest)?.policy.vip === 'none' || (kind === 'vip6/name' && vipCidr6 === '');
-        if (unwanted) releaseVip(claims, claim, rest, draft);
-        else if (!services.has(rest)) idle.add(rest);
-        break;
-      }
-      case 'vip/addr': {
-        const held = [claims.get(claimKeys.vipOfService(value)), claims.get(claimKeys.vip6OfService(value))];
-        if (!held.includes(rest)) draft.releases.set(claim, value);
-        break;
-      }
-      case 'vip/idle': {
-        const holds = claims.has(claimKeys.vipOfService(rest)) || claims.has(claimKeys.vip6OfService(rest));
-        if (services.has(rest) || !holds) draft.releases.set(claim, value);
-        break;
-      }
-      case 'port':
-        if (!publishes(services.get(value)?.policy, rest)) draft.releases.set(claim, value);
-        break;
+    const named = after(claim, VIP_NAME) ?? after(claim, VIP6_NAME);
+    if (named !== undefined) {
+      const unwanted = services.get(named)?.policy.vip === 'none' || (vipCidr6 === '' && claim.startsWith(VIP6_NAME));
+      if (unwanted) releaseVip(claims, claim, named, draft);
+      else if (!services.has(named)) idle.add(named);
+      continue;
     }
+    const stale =
+      isOrphan(after(claim, VIP_ADDRESS), value, claims) ||
+      isOverIdle(after(claim, VIP_IDLE), input) ||
+      isUnpublished(after(claim, PORT), services.get(value)?.policy);
+    if (stale) draft.releases.set(claim, value);
   }
   for (const key of idle) planIdle(key, input, draft);
 }
@@ -89,15 +116,28 @@ function planIdle(key: ServiceKey, { claims, now }: ClaimsInput, draft: ClaimsDr
   const since = claims.get(claim);
   const idleMs = now - Date.parse(since ?? '');
   if (idleMs >= VIP_HOLD_MS && idleMs <= VIP_HOLD_MS + NOTICE_MS) releaseService(claims, key, draft);
-  else if (!(idleMs >= 0 && idleMs < VIP_HOLD_MS)) {
+  else if (idleMs >= 0 && idleMs < VIP_HOLD_MS) draft.reviewAt = Math.min(draft.reviewAt, now - idleMs + VIP_HOLD_MS);
+  else {
     if (since !== undefined) draft.releases.set(claim, since);
     draft.claims.push(new Map([[claim, new Date(now).toISOString()]]));
   }
 }
 
-const publishes = (policy: Pick<ServicePolicy, 'ports'> | undefined, published: string): boolean =>
-  policy?.ports.some(({ protocol, publish }) => publish !== undefined && published === `${protocol}/${publish}`) ??
-  false;
+/** Is this the address of a service that has another, or none? */
+const isOrphan = (address: string | undefined, key: ServiceKey, claims: Claims): boolean =>
+  address !== undefined &&
+  claims.get(claimKeys.vipOfService(key)) !== address &&
+  claims.get(claimKeys.vip6OfService(key)) !== address;
+
+/** Is this the idle mark of a service that has endpoints again, or no address to hold? */
+const isOverIdle = (key: ServiceKey | undefined, { services, claims }: ClaimsInput): boolean =>
+  key !== undefined &&
+  (services.has(key) || !(claims.has(claimKeys.vipOfService(key)) || claims.has(claimKeys.vip6OfService(key))));
+
+/** Is this a port that its holder no longer asks for? */
+const isUnpublished = (port: string | undefined, policy: Pick<ServicePolicy, 'ports'> | undefined): boolean =>
+  port !== undefined &&
+  !policy?.ports.some(({ protocol, publish }) => publish !== undefined && port === publishedPort(protocol, publish));
 
 /** A published port belongs to who held it first; of those who ask at once, to the first by name. */
 function planPorts({ services, claims }: ClaimsInput, draft: ClaimsDraft): void {

@@ -1,4 +1,4 @@
-import type { EndpointId, Registration, ServicePolicy } from '../model/service.ts';
+import type { EndpointId, Registration, ServicePolicy, ServicePort } from '../model/service.ts';
 
 export type RowChange =
   | { readonly kind: 'add'; readonly after: Registration }
@@ -64,17 +64,25 @@ function samePolicy(a: ServicePolicy, b: ServicePolicy): boolean {
       a.drainMs === b.drainMs &&
       a.affinity.kind === b.affinity.kind &&
       timeoutOf(a) === timeoutOf(b) &&
-      a.ports.length === b.ports.length &&
-      a.ports.every((port, i) => {
-        const other = b.ports[i];
-        return (
-          port.name === other?.name &&
-          port.port === other.port &&
-          port.protocol === other.protocol &&
-          port.publish === other.publish
-        );
-      }) &&
+      samePorts(a.ports, b.ports) &&
       sameRoute(a.http, b.http))
+  );
+}
+
+/** The same ports in the same order. */
+export function samePorts(a: readonly ServicePort[], b: readonly ServicePort[]): boolean {
+  if (a === b) return true;
+  return (
+    a.length === b.length &&
+    a.every((port, i) => {
+      const other = b[i];
+      return (
+        port.name === other?.name &&
+        port.port === other.port &&
+        port.protocol === other.protocol &&
+        port.publish === other.publish
+      );
+    })
   );
 }
 
