@@ -1,5 +1,15 @@
-import { isMap, isNode, isPair, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
-import { FairleadError } from '../lib/errors.ts';
+import {
+  isMap,
+  isNode,
+  isPair,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLParseError,
+  type YAMLWarning,
+} from 'yaml';
+import { describeError, FairleadError } from '../lib/errors.ts';
 import { type Finding, shown } from '../lib/findings.ts';
 
 /** A YAML text as a value, with the way back from a path to its line. */
@@ -16,12 +26,12 @@ export function readDocument(text: string): ConfigDocument {
   const lines = new LineCounter();
   const lineAt = (offset: number) => lines.linePos(offset).line;
   try {
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
     const said = [...document.errors, ...document.warnings];
-    const faults = said.map(({ code, message, pos }) => ({
+    const faults = said.slice(0, MAX_FAULTS).map((fault) => ({
       path: [],
-      message: code === 'DUPLICATE_KEY' ? `the key ${keyAt(text, pos[0])} stands here twice` : message,
-      line: lineAt(pos[0]),
+      message: faultText(fault, text),
+      line: lineAt(fault.pos[0]),
     }));
     // A key that stands twice is told together with everything else; other faults make the rest guesswork.
     const readable = said.every(({ code }) => code === 'DUPLICATE_KEY');
@@ -32,13 +42,27 @@ export function readDocument(text: string): ConfigDocument {
     };
     return { value: readable ? (document.toJS() as unknown) : undefined, lineOf, faults };
   } catch (error) {
-    // Too many aliases, or nested deeper than the stack.
-    const message = error instanceof RangeError ? 'is nested too deeply' : String((error as Error).message);
+    // Aliases that unfold to more than any file needs.
+    const message = describeError(error);
     return { value: undefined, lineOf: () => undefined, faults: [{ path: [], message }] };
   }
 }
 
-const keyAt = (text: string, offset: number) => shown(/^[^\s:]*/.exec(text.slice(offset, offset + 100))?.[0]);
+/** After one missing bracket nearly every line is wrong, and saying so helps nobody. */
+const MAX_FAULTS = 10;
+
+function faultText({ code, message, pos }: YAMLParseError | YAMLWarning, text: string): string {
+  switch (code) {
+    case 'DUPLICATE_KEY':
+      return `the key ${shown(/^[^\s:]*/.exec(text.slice(pos[0], pos[0] + 100))?.[0])} stands here twice`;
+    case 'MULTIPLE_DOCS':
+      return 'a second document begins here; expected one';
+    case 'RESOURCE_EXHAUSTION':
+      return 'is nested too deeply';
+    default:
+      return message;
+  }
+}
 
 /** One line of text as a YAML value, for `--set` and the environment; throws `config-value`. */
 export function readInlineValue(text: string): unknown {

@@ -6,7 +6,7 @@ import type { Workload } from '../model/service.ts';
 import { type ConfigDocument, readDocument } from './document.ts';
 import { fromArguments, fromEnvironment, type Override } from './overrides.ts';
 import { type Config, configSchema } from './schema.ts';
-import { unsupported } from './unsupported.ts';
+import { asksFor, unsupported } from './unsupported.ts';
 
 export interface ConfigSources {
   /** The file's path; without it everything comes from the other two and the defaults. */
@@ -42,13 +42,11 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   const overrides = [...environment.overrides, ...set.overrides];
   const written = merge(document?.value, overrides);
   const { config, wrong } = check(written);
-  const lineOf = (finding: LocatedFinding) => finding.line ?? document?.lineOf(finding.path) ?? 0;
-  const found = [...(document?.faults ?? []), ...wrong].sort((a, b) => lineOf(a) - lineOf(b));
-  const errors = [
-    ...found.map((finding) => located(finding, { document, file: sources.file, overrides })),
-    ...environment.errors,
-    ...set.errors,
-  ];
+  const found = [...(document?.faults ?? []), ...wrong].map((finding) =>
+    locate(finding, { document, file: sources.file, overrides }),
+  );
+  const inOrder = found.sort((a, b) => a.line - b.line).map(({ text }) => text);
+  const errors = [...inOrder, ...environment.errors, ...set.errors];
   if (config === undefined || errors.length > 0) throw new ConfigError(errors);
   return config;
 }
@@ -93,7 +91,7 @@ function valueAt(root: unknown, path: readonly string[]): unknown {
 
 function check(written: unknown): { readonly config: Config | undefined; readonly wrong: readonly Finding[] } {
   const missing = unsupported
-    .filter(({ path, asks }) => asks(valueAt(written, path)))
+    .filter((option) => asksFor(option, valueAt(written, option.path)))
     .map(({ path }) => ({ path, message: `${shown(valueAt(written, path))} is not in this version of fairlead` }));
   const services = decodeServices(valueAt(written, ['services']));
   const result = configSchema.safeParse(written, { error: explain });
@@ -114,21 +112,21 @@ function decodeServices(input: unknown): {
   return { workloads: Object.freeze(entries.flatMap(({ workloads }) => workloads)), wrong };
 }
 
-type LocatedFinding = Finding & { readonly line?: number };
-
 interface Origins {
   readonly document: ConfigDocument | undefined;
   readonly file: string | undefined;
   readonly overrides: readonly Override[];
 }
 
-/** One error as it is printed: where the value was written, the option, what is wrong. */
-function located(finding: LocatedFinding, { document, file, overrides }: Origins): string {
-  const { path, message } = finding;
+/** One error as it is printed: where the value was written, the option, what is wrong; those of the file come first. */
+function locate(
+  { path, message, line }: Finding & { readonly line?: number },
+  { document, file, overrides }: Origins,
+): { readonly line: number; readonly text: string } {
   const said = path.length === 0 ? message : `${pathText(path)}: ${message}`;
   const override = overrides.findLast(({ option }) => option.path.every((step, index) => path[index] === step));
-  if (override !== undefined) return `${override.from}: ${said}`;
-  if (file === undefined) return said;
-  const line = finding.line ?? document?.lineOf(path);
-  return `${file}${line === undefined ? '' : `:${line}`}: ${said}`;
+  if (override !== undefined) return { line: Number.MAX_SAFE_INTEGER, text: `${override.from}: ${said}` };
+  const at = line ?? document?.lineOf(path);
+  const where = [file, at].filter((part) => part !== undefined).join(':');
+  return { line: at ?? 0, text: where === '' ? said : `${where}: ${said}` };
 }

@@ -1,4 +1,5 @@
 import { type OptionInfo, options } from './options.ts';
+import { unsupported } from './unsupported.ts';
 
 /** `docs/configuration.md`, made from the schema; a test compares the two. */
 export function renderReference(): string {
@@ -6,7 +7,7 @@ export function renderReference(): string {
   const tables = [...sections].map(([section, rows]) =>
     [`## ${section === '' ? 'Top level' : `\`${section}\``}`, '', ...table(rows)].join('\n'),
   );
-  return `${[HEAD, ...tables, TAIL].join('\n\n')}\n`;
+  return `${[HEAD, ...tables, notYet(), TAIL].join('\n\n')}\n`;
 }
 
 function table(rows: readonly OptionInfo[]): readonly string[] {
@@ -22,6 +23,14 @@ function table(rows: readonly OptionInfo[]): readonly string[] {
 function defaultText(value: unknown): string {
   if (value === undefined) return '';
   return `\`${typeof value === 'string' && value !== '' ? value : JSON.stringify(value)}\``;
+}
+
+function notYet(): string {
+  const rows = unsupported.map(({ path, values }) => {
+    const only = values === undefined ? '' : `: ${values.map((value) => `\`${value}\``).join(', ')}`;
+    return `- \`${path.join('.')}\`${only}`;
+  });
+  return ['## Not in this version', '', 'Asking for one of these is an error:', '', ...rows].join('\n');
 }
 
 const HEAD = `# Configuration

@@ -1,22 +1,22 @@
 /** An option of the contract whose feature this version does not have yet: asking for it is an error, never silence. */
 interface Unsupported {
   readonly path: readonly string[];
-  /** Does this value, as it was written, ask for what is not there? */
-  readonly asks: (value: unknown) => boolean;
+  /** Which values ask for what is not there; without them any list that holds something does. */
+  readonly values?: readonly string[];
 }
 
-const among =
-  (...values: readonly string[]) =>
-  (value: unknown) =>
-    typeof value === 'string' && values.includes(value);
-const notEmpty = (value: unknown) => Array.isArray(value) && value.length > 0;
-
 export const unsupported: readonly Unsupported[] = [
-  { path: ['registry', 'kind'], asks: among('consul') },
-  { path: ['mesh', 'backend'], asks: among('iptables', 'ipvs') },
-  { path: ['mesh', 'network'], asks: among('routes', 'vxlan') },
-  { path: ['proxy', 'http'], asks: notEmpty },
-  { path: ['proxy', 'https'], asks: notEmpty },
-  { path: ['proxy', 'certificates'], asks: notEmpty },
-  { path: ['proxy', 'routes'], asks: notEmpty },
+  { path: ['registry', 'kind'], values: ['consul'] },
+  { path: ['mesh', 'backend'], values: ['iptables', 'ipvs'] },
+  { path: ['mesh', 'network'], values: ['routes', 'vxlan'] },
+  { path: ['proxy', 'http'] },
+  { path: ['proxy', 'https'] },
+  { path: ['proxy', 'certificates'] },
+  { path: ['proxy', 'routes'] },
 ];
+
+/** Does a value, as it was written, ask for what is not there? */
+export function asksFor({ values }: Unsupported, value: unknown): boolean {
+  if (values === undefined) return Array.isArray(value) && value.length > 0;
+  return typeof value === 'string' && values.includes(value);
+}
