@@ -31,6 +31,8 @@ export class LocalSet {
   #rows: GroupedRows = new Map();
   #all: readonly Registration[] | undefined = [];
   #problems: readonly Problem[] = [];
+  /** What an earlier process had found, until a check of this one finds something. */
+  readonly #remembered = new Map<string, Health>();
   /** Changes that `#rows` does not have yet. */
   #pending: RowChange[] = [];
 
@@ -66,6 +68,22 @@ export class LocalSet {
     this.#put(localId, { source: entry.source, workload: entry.workload, checked: health });
   }
 
+  /**
+   * What an earlier process of this node knew by local id: it holds until the first result of a check, so that a
+   * restart takes nothing out of rotation.
+   */
+  remember(health: ReadonlyMap<string, Health>): void {
+    for (const [localId, known] of health) {
+      this.#remembered.set(localId, known);
+      const entry = this.#entries.get(localId);
+      if (entry !== undefined) this.#put(localId, entry);
+    }
+  }
+
+  has(localId: string): boolean {
+    return this.#entries.has(localId);
+  }
+
   /** Rows by service, each group sorted by endpoint id. */
   rows(): GroupedRows {
     if (this.#pending.length > 0) {
@@ -93,7 +111,7 @@ export class LocalSet {
 
   #put(localId: string, next: Omit<Entry, 'row'>): void {
     const before = this.#entries.get(localId)?.row;
-    const fresh = toRegistration(this.#node, next);
+    const fresh = toRegistration(this.#node, next, this.#remembered.get(next.workload.localId));
     const row = before !== undefined && sameRegistration(before, fresh) ? before : fresh;
     this.#entries.set(localId, { ...next, row });
     if (row === before) return;
@@ -104,6 +122,7 @@ export class LocalSet {
   #leave(localId: string): void {
     const entry = this.#entries.get(localId);
     if (entry === undefined) return;
+    this.#remembered.delete(localId);
     for (const [name, { workloads }] of this.#sources) {
       const workload = workloads.get(localId);
       if (workload === undefined) continue;
@@ -153,8 +172,12 @@ const duplicate = (localId: string, source: string, owner: string): Problem => (
   message: `left out as ${source} declares it, for ${owner === source ? 'it' : owner} has one of that id already; give one of them another`,
 });
 
-function toRegistration(node: string, { workload, checked }: Omit<Entry, 'row'>): Registration {
+function toRegistration(
+  node: string,
+  { workload, checked }: Omit<Entry, 'row'>,
+  remembered: Health | undefined,
+): Registration {
   const { localId, check, health: source, ...facts } = workload;
-  const health = check === undefined ? source : combineHealth(source, checked ?? notChecked);
+  const health = check === undefined ? source : combineHealth(source, checked ?? remembered ?? notChecked);
   return { ...facts, ...health, id: endpointId(node, localId), node };
 }

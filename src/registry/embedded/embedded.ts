@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { Backoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { describeError, errorCode, FairleadError } from '../../lib/errors.ts';
+import { Latest } from '../../lib/latest.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { EndpointId, Problem, Registration } from '../../model/service.ts';
 import type { ClusterNode } from '../../model/table.ts';
 import { decodeRow, encodeRow } from '../codec.ts';
 import { diffRows, type RowChange } from '../diff.ts';
 import { applyChanges } from '../grouping.ts';
-import { Latest } from '../latest.ts';
 import type { Claim, ClaimOutcome, Picture, Registry, RegistryStatus } from '../registry.ts';
 import { Store, type Stored } from './store.ts';
 
