@@ -18,17 +18,17 @@ export function parseEndpointAddress(text: string): string | undefined {
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 }
 
-const parseVip = (text: string) => (text === 'auto' || text === 'none' ? text : parseEndpointAddress(text));
+export const parseVip = (text: string) => (text === 'auto' || text === 'none' ? text : parseEndpointAddress(text));
 
 const HOST = /^(?:\*\.)?[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
-const parseRouteHost = (text: string) => {
+export const parseRouteHost = (text: string) => {
   const host = text.toLowerCase();
   return host.length <= 253 && HOST.test(host) ? host : undefined;
 };
 /** RFC 3986 §3.3, as it goes on the wire: printable ASCII from the first slash on. */
-const parseUrlPath = (text: string) => (/^\/[\x21-\x7e]{0,1023}$/.test(text) ? text : undefined);
+export const parseUrlPath = (text: string) => (/^\/[\x21-\x7e]{0,1023}$/.test(text) ? text : undefined);
 /** A cookie's name is a token (RFC 6265 §4.1.1). */
-const parseCookieName = (text: string) => (/^[\w!#$%&'*+.^`|~-]{1,128}$/.test(text) ? text : undefined);
+export const parseCookieName = (text: string) => (/^[\w!#$%&'*+.^`|~-]{1,128}$/.test(text) ? text : undefined);
 const parseArgument = (text: string) => (text === '' || text.includes('\0') ? undefined : text);
 
 const parsed = <T>(parse: (text: string) => T | undefined, expected: string) =>

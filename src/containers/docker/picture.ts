@@ -1,0 +1,140 @@
+import { constants } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
+import { keepProblems } from '../../model/problems.ts';
+import type { Problem, Workload } from '../../model/service.ts';
+import type { Container } from './container.ts';
+import { type Declaration, declarationOf } from './decode.ts';
+
+interface Entry extends Declaration {
+  readonly container: Container;
+}
+
+/**
+ * What is known of this host's running containers, and what they declare. Pure state: told of facts, asked for the
+ * picture. Each change answers whether the picture differs; workloads that do not keep their identity.
+ */
+export class Picture {
+  readonly #nodeAddress: () => string;
+  readonly #entries = new Map<string, Entry>();
+  /** Signals sent to the current run of a container; also before it was first inspected. */
+  readonly #signals = new Map<string, readonly number[]>();
+  /** Containers that could not be looked at; what was known of them holds. */
+  readonly #failures = new Map<string, Problem>();
+  #problems: readonly Problem[] = [];
+
+  constructor(nodeAddress: () => string) {
+    this.#nodeAddress = nodeAddress;
+  }
+
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
+  /** Every container something is remembered of. */
+  ids(): ReadonlySet<string> {
+    return new Set([...this.#entries.keys(), ...this.#signals.keys(), ...this.#failures.keys()]);
+  }
+
+  isStopping(id: string): boolean {
+    return this.#signals.has(id);
+  }
+
+  put(container: Container): boolean {
+    const failed = this.#failures.delete(container.id);
+    if (container.phase === 'stopped') return this.remove(container.id) || failed;
+    const before = this.#entries.get(container.id);
+    if (before !== undefined && before.container.startedAt !== container.startedAt) this.#signals.delete(container.id);
+    return this.#declare(container) || failed;
+  }
+
+  /** It could not be looked at. */
+  fail(id: string, message: string): boolean {
+    const name = this.#entries.get(id)?.container.name ?? id.slice(0, 12);
+    const problem = { code: 'docker-inspect', subject: `container ${name}`, message };
+    const same = this.#failures.get(id)?.message === message;
+    this.#failures.set(id, problem);
+    return !same;
+  }
+
+  remove(id: string): boolean {
+    this.#signals.delete(id);
+    const failed = this.#failures.delete(id);
+    const entry = this.#entries.get(id);
+    this.#entries.delete(id);
+    return failed || (entry !== undefined && (entry.workloads.length > 0 || entry.problem !== undefined));
+  }
+
+  /** A new run has begun: signals of the one before no longer count. */
+  started(id: string): void {
+    this.#signals.delete(id);
+  }
+
+  signal(id: string, signal: number): boolean {
+    this.#signals.set(id, [...(this.#signals.get(id) ?? []), signal]);
+    return this.#redeclare(id);
+  }
+
+  /** Reads everything again with the node's present address. */
+  refresh(): boolean {
+    let differs = false;
+    for (const id of this.#entries.keys()) differs = this.#redeclare(id) || differs;
+    return differs;
+  }
+
+  /** Between a rename and the look it causes two containers may seem to have one name: the newer one has it. */
+  workloads(): readonly Workload[] {
+    const byId = new Map<string, Workload>();
+    for (const { workloads } of this.#entries.values())
+      for (const workload of workloads) byId.set(workload.localId, workload);
+    return [...byId.values()];
+  }
+
+  problems(): readonly Problem[] {
+    const declared = [...this.#entries.values()].flatMap(({ problem }) => problem ?? []);
+    this.#problems = keepProblems(this.#problems, [...declared, ...this.#failures.values()]);
+    return this.#problems;
+  }
+
+  #redeclare(id: string): boolean {
+    const entry = this.#entries.get(id);
+    return entry !== undefined && this.#declare(entry.container);
+  }
+
+  #declare(container: Container): boolean {
+    const before = this.#entries.get(container.id);
+    const declaration = declarationOf(container, this.#nodeAddress());
+    const stopping = (this.#signals.get(container.id) ?? []).some((signal) => endsContainer(container, signal));
+    const problem =
+      declaration.problem?.message === before?.problem?.message &&
+      declaration.problem?.subject === before?.problem?.subject
+        ? before?.problem
+        : declaration.problem;
+    const workloads = declaration.workloads.map((workload) => {
+      const next = stopping ? { ...workload, health: STOPPING } : workload;
+      return before?.workloads.find((earlier) => isDeepStrictEqual(earlier, next)) ?? next;
+    });
+    this.#entries.set(container.id, { container, workloads, ...(problem === undefined ? {} : { problem }) });
+    return (
+      workloads.length !== (before?.workloads.length ?? 0) ||
+      workloads.some((workload, i) => workload !== before?.workloads[i]) ||
+      problem !== before?.problem
+    );
+  }
+}
+
+const STOPPING = { state: 'draining', reason: 'stopping: it was told to end' } as const;
+
+/** Does this signal ask the container to end? SIGTERM and SIGQUIT by custom, and its own STOPSIGNAL. */
+function endsContainer({ stopSignal }: Container, signal: number): boolean {
+  const { SIGTERM, SIGQUIT } = constants.signals;
+  return signal === SIGTERM || signal === SIGQUIT || (stopSignal !== undefined && signal === signalNumber(stopSignal));
+}
+
+/** `15`, `SIGTERM`, `TERM`, `SIGRTMIN+3` (34 and on, as in the kernel's ABI). */
+function signalNumber(text: string): number | undefined {
+  if (/^\d{1,2}$/.test(text)) return Number(text);
+  const name = text.toUpperCase().replace(/^(?!SIG)/, 'SIG');
+  const realtime = /^SIGRTMIN(?:\+(\d{1,2}))?$/.exec(name);
+  if (realtime !== null) return 34 + Number(realtime[1] ?? 0);
+  return new Map<string, number>(Object.entries(constants.signals)).get(name);
+}
