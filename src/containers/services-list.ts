@@ -82,6 +82,9 @@ function withLastGood(entries: readonly DecodedService[], before: readonly Workl
   ];
 }
 
+/** Where an item of a block list in the first column begins. */
+const ITEM = /^(?=-[ \t\r\n])/m;
+
 /**
  * The items of a block list that begins in the first column, each of which is YAML by itself; undefined for any other
  * shape. An item that needs its neighbours (an alias) fails when its value is asked for.
@@ -90,8 +93,9 @@ function splitList(text: string): readonly ListItem[] | undefined {
   const body = text.replace(/^---[ \t]*\r?\n/, '');
   // Anything else in the first column than an item, a comment or a continuation: not that shape.
   if (/^(?:[^\s#-]|-(?![ \t\r\n]))/m.test(body)) return undefined;
-  const [head = '', ...items] = body.split(/^(?=-[ \t\r\n])/m);
-  if (items.length === 0 || !head.split('\n').every((line) => /^\s*(?:#.*)?$/.test(line))) return undefined;
+  const begins = body.search(ITEM);
+  if (begins < 0 || /^\s*[^\s#]/m.test(body.slice(0, begins))) return undefined;
+  const items = body.slice(begins).split(ITEM);
   return items.map((item) => ({ text: item, value: () => parseItem(item) }));
 }
 
