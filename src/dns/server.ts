@@ -67,11 +67,13 @@ export class DnsServer {
       log,
     });
     this.#upstreams = upstreams;
-    const local = new LocalNames({ node, ttl, table, zones: compileZones(options.domain, options.aliases) });
+    const zones = compileZones(options.domain, options.aliases);
+    const local = new LocalNames({ node, ttl, table, zones });
     this.#chain = {
       allow,
       local,
       special: new SpecialNames({
+        zones,
         context: () => local.context(),
         routeDepth: (labels) => upstreams.routeDepth(labels),
       }),

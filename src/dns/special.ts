@@ -4,7 +4,8 @@ import { isWithin } from './wire/name.ts';
 import type { DnsRecord, ResponseContent } from './wire/record.ts';
 import { addressTo, compileResponse, optSize, responseLimit } from './wire/response.ts';
 import { negative, type ZoneContext } from './zone/answer.ts';
-import { PRIVATE_REVERSE_ZONES } from './zone/reverse.ts';
+import { isAboveZone, type Zones } from './zone/locate.ts';
+import { isReversePrefix, PRIVATE_REVERSE_ZONES } from './zone/reverse.ts';
 
 /** Never in anybody's DNS: RFC 6761 §6.4, RFC 7686. */
 const NOWHERE: readonly (readonly string[])[] = [['invalid'], ['onion']];
@@ -15,6 +16,7 @@ const LOOPBACK_REVERSE = new Set(['1.0.0.127.in-addr.arpa', `1.${'0.'.repeat(31)
 const LOCALHOST_TTL = 86_400;
 
 export interface SpecialNamesOptions {
+  readonly zones: Zones;
   readonly context: () => ZoneContext;
   /** Labels of the route for this name, as many as its domain has; undefined without one. */
   readonly routeDepth: (labels: readonly string[]) => number | undefined;
@@ -37,7 +39,7 @@ export class SpecialNames {
   }
 
   #content(labels: readonly string[], type: number): ResponseContent | undefined {
-    const { context, routeDepth } = this.#options;
+    const { context, routeDepth, zones } = this.#options;
     if (labels.at(-1) === 'localhost') return this.#localhost(localhostRecords(type), 'localhost');
     const name = labels.join('.');
     if (LOOPBACK_REVERSE.has(name)) return this.#localhost(localhostPointer(type), name);
@@ -46,7 +48,8 @@ export class SpecialNames {
     const zone = PRIVATE.find((candidate) => isWithin(labels, candidate));
     // A route for the zone or part of it is an operator's word that somebody on this site knows it.
     if (zone === undefined || (routeDepth(labels) ?? 0) >= zone.length) return undefined;
-    return negative(context(), zone.join('.'), labels.length === zone.length ? Rcode.NOERROR : Rcode.NXDOMAIN);
+    const exists = labels.length === zone.length || isReversePrefix(labels) || isAboveZone(zones, labels);
+    return negative(context(), zone.join('.'), exists ? Rcode.NOERROR : Rcode.NXDOMAIN);
   }
 
   #localhost(answers: readonly DnsRecord[], apex: string): ResponseContent {

@@ -104,3 +104,52 @@ export function opt({
   record.writeUInt16BE(options.length, 9);
   return Buffer.concat([record, options]);
 }
+
+/** The table most DNS tests ask: every kind of service once. */
+export const exampleTable = (): ServiceTable =>
+  table(
+    [
+      service('web', {
+        vip: '10.96.0.1',
+        vip6: 'fd00:f1::1',
+        endpoints: [
+          endpoint('n1/web-1', '172.17.0.2', { tags: ['v1'] }),
+          endpoint('n2/web-2', '172.17.0.3', { tags: ['V2', 'a.b'], weight: 3, ports: new Map([['http', 3001]]) }),
+          endpoint('n2/web-3', '172.17.0.4', { state: 'critical', reason: 'http 503 from /healthz' }),
+          endpoint('n2/web-4', '172.17.0.5', { weight: 0 }),
+        ],
+      }),
+      service('web', { stack: 'shop', vip: '10.96.0.2', endpoints: [endpoint('n1/shop-web', '172.17.1.2')] }),
+      service('db', {
+        stack: 'shop',
+        vip: '10.96.0.3',
+        endpoints: [endpoint('n1/shop-db', '172.17.1.3', { state: 'warning' })],
+      }),
+      service('db', { stack: 'blog', vip: '10.96.0.4', endpoints: [endpoint('n1/blog-db', '172.17.2.3')] }),
+      service('cache', {
+        stack: 'blog',
+        vip: '10.96.0.5',
+        endpoints: [endpoint('n1/cache', '172.17.2.4', { state: 'draining' })],
+      }),
+      service('peers', {
+        ports: [
+          { name: 'http', port: 80, protocol: 'tcp' },
+          { name: 'gossip', port: 7946, protocol: 'udp' },
+        ],
+        endpoints: [
+          endpoint('n1/p1', '172.17.3.1', {
+            address6: 'fd00:17::1',
+            ports: new Map([
+              ['http', 80],
+              ['gossip', 7946],
+            ]),
+          }),
+          endpoint('n1/p2', 'fd00:17::2'),
+          endpoint('n1/p3', '172.17.3.3', { state: 'critical' }),
+        ],
+      }),
+      service('shared', { stack: 'shop', endpoints: [endpoint('n1/host-net', '192.168.50.11')] }),
+    ],
+    [node('n1', '192.168.50.11'), node('N2.example.com', '192.168.50.12'), node('n6', 'fd00:50::6')],
+    7,
+  );

@@ -50,18 +50,14 @@ export async function exchangeTcp(exchange: Exchange): Promise<Buffer> {
   const timer = setTimeout(() => answered.reject(timeoutError(exchange)), timeoutMs);
   const length = Buffer.alloc(2);
   length.writeUInt16BE(message.length);
-  const chunks: Buffer[] = [];
-  let received = 0;
+  let received: Buffer = Buffer.alloc(0);
   socket.on('error', (cause) => answered.reject(failure(exchange, cause)));
   socket.on('close', () => answered.reject(failure(exchange, new Error('it closed the connection'))));
   socket.on('data', (chunk) => {
-    chunks.push(chunk);
-    received += chunk.length;
-    const [start] = chunks;
-    if (start === undefined || received < 2) return;
-    const bytes = start.length >= 2 && received < 2 + start.readUInt16BE(0) ? undefined : Buffer.concat(chunks);
-    if (bytes === undefined || received < 2 + bytes.readUInt16BE(0)) return;
-    const response = bytes.subarray(2, 2 + bytes.readUInt16BE(0));
+    received = Buffer.concat([received, chunk]);
+    const end = received.length < 2 ? Number.POSITIVE_INFINITY : 2 + received.readUInt16BE(0);
+    if (received.length < end) return;
+    const response = received.subarray(2, end);
     if (isAnswer(response)) answered.resolve(response);
     else answered.reject(failure(exchange, new Error('it answered another question')));
   });

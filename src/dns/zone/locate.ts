@@ -60,7 +60,7 @@ export function locate(
     return { apex: own.apex, target: dirty ? undefined : targetIn(own, index, relative, stack) };
   }
   if (labels.at(-1) === 'arpa') return locateReverse(zones, index, labels);
-  return locateShort(index, labels, { stack, dirty });
+  return locateShort(zones, index, { labels, stack, dirty });
 }
 
 function targetIn(
@@ -103,19 +103,25 @@ function addressTarget(labels: readonly string[]): Target | undefined {
   return address === undefined ? undefined : { kind: 'address', address };
 }
 
+/** Is there a zone of ours below this name? Then it exists, whatever else is known of it. */
+export const isAboveZone = (zones: Zones, labels: readonly string[]): boolean =>
+  zones.all.some((candidate) => isWithin(candidate.labels, labels));
+
+interface ShortName {
+  readonly labels: readonly string[];
+  readonly stack: string | undefined;
+  readonly dirty: boolean;
+}
+
 /** A name without domain: one label is never anybody else's; more are, unless they name a service. */
-function locateShort(
-  index: TableIndex,
-  labels: readonly string[],
-  { stack, dirty }: { stack: string | undefined; dirty: boolean },
-): Located | undefined {
-  const [first = ''] = labels;
-  if (labels.at(-1) === 'localhost') return undefined;
+function locateShort(zones: Zones, index: TableIndex, { labels, stack, dirty }: ShortName): Located | undefined {
+  if (labels.length === 0 || labels.at(-1) === 'localhost') return undefined;
   const target = dirty ? undefined : serviceTarget(index.table, labels, stack);
   if (target !== undefined) return { apex: '', target };
-  if (labels.length !== 1) return undefined;
+  if (labels.length > 1) return undefined;
   // `web.shop` exists, so `shop` does: an NXDOMAIN would deny everything below it (RFC 8020).
-  return { apex: '', target: index.hasStack(first) ? { kind: 'empty' } : undefined };
+  const above = index.hasStack(labels[0] ?? '') || isAboveZone(zones, labels);
+  return { apex: '', target: above ? { kind: 'empty' } : undefined };
 }
 
 /** Only addresses we know; the rest of a private zone is a special name, the rest of the world others'. */

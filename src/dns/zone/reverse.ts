@@ -19,6 +19,13 @@ export function addressOfReverse(labels: readonly string[]): string | undefined 
   return undefined;
 }
 
+/**
+ * Could this be the reverse name of a network, with those of addresses below it? Then it is no NXDOMAIN (RFC 8020),
+ * whether or not we know one: that would take an index of every prefix.
+ */
+export const isReversePrefix = (labels: readonly string[]): boolean =>
+  isWithin(labels, V4) ? labels.length < 6 : isWithin(labels, V6) && labels.length < 34;
+
 /** 8 hex digits are an IPv4 address, 32 an IPv6 address, as in Consul's `<hex>.addr.consul`. */
 export function addressOfHex(hex: string): string | undefined {
   if (/^[0-9a-f]{8}$/.test(hex)) return [...Buffer.from(hex, 'hex')].join('.');
