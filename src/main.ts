@@ -3,6 +3,8 @@ import { CommanderError } from 'commander';
 import { exitCodeOf, exitCodes } from './cli/exit-code.ts';
 import { createProgram } from './cli/program.ts';
 import type { StopReason } from './cli/runtime.ts';
+import { Terminal } from './cli/terminal.ts';
+import { systemClock } from './lib/clock.ts';
 import { describeError, errorCode } from './lib/errors.ts';
 import type { Logger } from './lib/logger.ts';
 
@@ -34,6 +36,8 @@ process.stdout.on('error', (error) => {
 
 const program = createProgram({
   environment: process.env,
+  terminal: new Terminal({ stdout: process.stdout, stderr: process.stderr, environment: process.env }),
+  clock: systemClock,
   takeOver,
   runAgent: async (config, options) => {
     const { runAgent } = await import('./agent.ts');

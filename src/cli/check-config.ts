@@ -7,6 +7,6 @@ export function register(program: Command, runtime: Runtime): void {
   const command = program.command('check-config').description('check a configuration and print every error at once');
   configOptions(command).action(async (options: ConfigOptions) => {
     await readConfig(options, runtime.environment);
-    process.stdout.write(`${options.config ?? 'the configuration'} is valid\n`);
+    runtime.terminal.print(`${options.config ?? 'the configuration'} is valid`);
   });
 }

@@ -9,7 +9,6 @@ export function register(mesh: Command, runtime: Runtime): void {
     .description('remove everything fairlead ever added to this host; needs no running agent');
   configOptions(command).action(async (options: ConfigOptions) => {
     const removed = await runtime.cleanupMesh(await readConfig(options, runtime.environment));
-    const lines = removed.length === 0 ? ['nothing to remove'] : removed;
-    process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+    runtime.terminal.print(...(removed.length === 0 ? ['nothing to remove'] : removed));
   });
 }

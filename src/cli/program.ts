@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { systemClock } from '../lib/clock.ts';
 import { readVersion } from '../lib/version.ts';
 import { register as registerAgent } from './agent.ts';
 import { register as registerCheckConfig } from './check-config.ts';
@@ -12,14 +11,10 @@ import { register as registerResolve } from './resolve.ts';
 import type { Runtime } from './runtime.ts';
 import { register as registerServices } from './services.ts';
 import { register as registerStatus } from './status.ts';
-import { Terminal } from './terminal.ts';
 import { register as registerVersion } from './version.ts';
 
 /** The whole command line. Errors, usage errors among them, are thrown, never an exit. */
 export function createProgram(runtime: Runtime): Command {
-  const { environment } = runtime;
-  const terminal = new Terminal({ stdout: process.stdout, stderr: process.stderr, environment });
-  const context: ClientContext = { terminal, environment, clock: systemClock };
   const program = new Command('fairlead')
     .description('a service network for plain Docker hosts')
     .version(readVersion(), '-V, --version')
@@ -28,9 +23,9 @@ export function createProgram(runtime: Runtime): Command {
     .exitOverride();
   registerAgent(program, runtime);
   registerCheckConfig(program, runtime);
-  registerClientCommands(program, context);
-  const mesh = program.command('mesh').description('look at, compare and repair the rules in the kernel');
-  registerMesh(mesh, context);
+  registerClientCommands(program, runtime);
+  const mesh = program.command('mesh').description('look at, compare, repair and remove the rules in the kernel');
+  registerMesh(mesh, runtime);
   registerMeshCleanup(mesh, runtime);
   registerVersion(program, runtime);
   return program;

@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { ClientContext } from './client-command.ts';
 
 /** Why the agent's signal aborted (its `reason`): `leave` also drains and deregisters. */
 export type StopReason = 'stop' | 'leave';
@@ -11,9 +12,8 @@ export interface AgentOptions {
   readonly log: Logger;
 }
 
-/** What the commands need of the process and of the agent, which is loaded only by those that run it. */
-export interface Runtime {
-  readonly environment: Readonly<Record<string, string | undefined>>;
+/** What all commands need of the process and of the agent, which is loaded only by those that run it. */
+export interface Runtime extends ClientContext {
   /**
    * Makes the process the agent's: signals stop it (`onTerminate` is what SIGTERM and SIGINT mean; SIGUSR2 always means
    * `leave`), and an unexpected fault is logged before it ends the process.

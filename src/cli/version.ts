@@ -19,7 +19,7 @@ export function register(program: Command, runtime: Runtime): void {
         ['kernel', release()],
         ['backend', mesh.backend === 'off' ? 'off' : await nftables()],
       ];
-      process.stdout.write(rows.map(([key = '', value]) => `${key.padEnd(9)}${value}\n`).join(''));
+      runtime.terminal.print(...rows.map(([key = '', value]) => `${key.padEnd(9)}${value}`));
     });
 }
 
