@@ -3,8 +3,8 @@ import { exec } from '../../lib/exec.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { Service } from '../../model/table.ts';
 import { OrphanIndex } from './audit.ts';
-import { concerns, deletionArguments } from './deletions.ts';
-import { type ConntrackEntry, readEntries } from './entries.ts';
+import { concerns, type Deletion, deletionArguments } from './deletions.ts';
+import { readEntries } from './entries.ts';
 import type { StaleFlows } from './stale.ts';
 
 export interface ConntrackCleanerOptions {
@@ -14,10 +14,11 @@ export interface ConntrackCleanerOptions {
 }
 
 /**
- * Every `-D` walks the kernel's whole table (some 12 ms empty, 2 ms more per 1,000 entries). From this many on it is
+ * Every `-D` walks the kernel's whole table (some 12 ms empty, 2 ms more per 1,000 entries). Beyond this many it is
  * cheaper to read the table once and to ask only for what is in it: mostly nothing.
  */
 const READ_FIRST = 4;
+const CONCURRENCY = 4;
 
 /** Removes stale entries from the kernel's connection tracking, one pass at a time; what comes meanwhile makes the next. */
 export class ConntrackCleaner {
@@ -52,8 +53,8 @@ export class ConntrackCleaner {
     this.#running = this.#next;
     this.#next = undefined;
     return await this.#withProgram(async () => {
-      const present = flows.length >= READ_FIRST ? await presentOnly(flows) : flows;
-      const removed = await remove(present.flatMap((one) => deletionArguments(one, this.#addresses())));
+      const all = flows.flatMap((one) => deletionArguments(one, this.#addresses()));
+      const removed = await remove(all.length > READ_FIRST ? await presentOnly(flows, this.#addresses()) : all);
       if (removed > 0) this.#log.debug({ removed }, 'removed stale connection tracking entries');
       return removed;
     });
@@ -91,34 +92,49 @@ export class ConntrackCleaner {
   }
 }
 
-/** Those of the flows of which the kernel has at least one entry. */
-async function presentOnly(flows: readonly StaleFlows[]): Promise<readonly StaleFlows[]> {
-  const byPort = Map.groupBy(new Set(flows), (one) => portKey(one.protocol, one.destination.port));
-  const present = new Set<StaleFlows>();
-  const mark = (entry: ConntrackEntry) => {
+/** The deletions of which the kernel has at least one entry. */
+async function presentOnly(flows: readonly StaleFlows[], addresses: readonly string[]): Promise<readonly Deletion[]> {
+  const byPort = Map.groupBy(flows, ({ protocol, destination }) => portKey(protocol, destination.port));
+  /** With the addresses its entries went to. */
+  const present = new Map<StaleFlows, Set<string>>();
+  await readEntries((entry) => {
     for (const one of byPort.get(portKey(entry.protocol, entry.originalDestinationPort)) ?? []) {
-      if (concerns(one, entry)) present.add(one);
+      if (concerns(one, entry)) present.set(one, (present.get(one) ?? new Set()).add(entry.originalDestination));
     }
-  };
-  await readEntries(mark);
-  return [...present];
+  });
+  return [...present].flatMap(([one, seen]) =>
+    deletionArguments(
+      one,
+      addresses.filter((address) => seen.has(address)),
+    ),
+  );
 }
 
 const portKey = (protocol: string, port: number): string => `${protocol}/${port}`;
 
-/** One program for all deletions: they are fed to `conntrack --load-file -`. It prints what it removed, a line each. */
-async function remove(deletions: readonly (readonly string[])[]): Promise<number> {
-  if (deletions.length === 0) return 0;
-  const script = deletions.map((args) => `${args.join(' ')}\n`).join('');
-  const { exitCode, stdout, stderr } = await exec('conntrack', ['--load-file', '-'], {
-    stdin: script,
-    timeoutMs: 60_000,
-  });
-  // 1 says that nothing matched.
-  if (exitCode > 1) {
-    throw new FairleadError('conntrack', `conntrack failed with ${exitCode}: ${stderr.trim().slice(0, 500)}`, {
-      remedy: 'run as root, with conntrack 1.4.6 or newer',
+/**
+ * Runs the deletions, a few at once; resolves with how many entries went. Not by `--load-file`: it cannot read the
+ * socket that Node gives a program as stdin.
+ */
+async function remove(deletions: readonly Deletion[]): Promise<number> {
+  const queue = deletions.values();
+  const worker = async () => {
+    let removed = 0;
+    for (const deletion of queue) removed += await removeOne(deletion);
+    return removed;
+  };
+  const counts = await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+async function removeOne(deletion: Deletion): Promise<number> {
+  const { exitCode, stdout, stderr } = await exec('conntrack', deletion);
+  // 1 is also what it says when nothing matched.
+  if (exitCode !== 0 && !stderr.includes(' 0 flow entries have been deleted')) {
+    throw new FairleadError('conntrack', `conntrack ${deletion.join(' ')} failed: ${stderr.trim().slice(0, 500)}`, {
+      remedy: 'run as root (CAP_NET_ADMIN)',
     });
   }
+  // It prints what it removed, a line each.
   return stdout.split('\n').length - 1;
 }

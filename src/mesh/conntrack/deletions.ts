@@ -2,11 +2,14 @@ import { isIPv6 } from 'node:net';
 import type { ConntrackEntry } from './entries.ts';
 import { familyOf, type StaleFlows, type Target } from './stale.ts';
 
+/** The arguments of one run of `conntrack`. */
+export type Deletion = readonly string[];
+
 /**
  * The arguments of each `conntrack -D` that removes these flows and no others. `addresses` are this host's: an
  * untranslated flow to a published port is ours only when it went to one of them.
  */
-export function deletionArguments(flows: StaleFlows, addresses: readonly string[]): readonly (readonly string[])[] {
+export function deletionArguments(flows: StaleFlows, addresses: readonly string[]): readonly Deletion[] {
   const { protocol, destination, translatedTo } = flows;
   const family = familyOf(destination);
   const to = ['--orig-port-dst', String(destination.port)];

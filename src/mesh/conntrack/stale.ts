@@ -42,10 +42,15 @@ export function staleFlows(before: Service | undefined, after: Service | undefin
   ];
 }
 
-/** The flows to one endpoint of a service, whatever its state: for the end of its drain. */
+/** The flows to one endpoint, whatever its state, that no other of the service answers for: for the end of its drain. */
 export function drainedFlows(service: Service, endpoint: Endpoint): readonly StaleFlows[] {
-  return [...routesOf({ ...service, endpoints: [endpoint] }, () => true).values()].flatMap((route) =>
-    departed(route, undefined).filter(({ translatedTo }) => translatedTo !== 'anything'),
+  const others = service.endpoints.filter(({ id, state }) => id !== endpoint.id && inRotation(state));
+  const kept = routesOf({ ...service, endpoints: others });
+  const own = routesOf({ ...service, endpoints: [endpoint] }, () => true);
+  return [...own].flatMap(([key, { protocol, destination, targets }]) =>
+    [...targets]
+      .filter(([target]) => !(kept.get(key)?.targets.has(target) ?? false))
+      .map(([, translatedTo]) => ({ protocol, destination, translatedTo })),
   );
 }
 
