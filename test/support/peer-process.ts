@@ -10,7 +10,7 @@ import type { Answer, DialCommand, PeerCommand, ServeCommand } from './peer.ts';
 
 async function serve({ protocol, address, port, name }: ServeCommand): Promise<void> {
   if (protocol === 'udp') {
-    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const socket = createSocket(address.includes(':') ? { type: 'udp6', ipv6Only: true } : 'udp4');
     socket.on('message', (_message, from) =>
       socket.send(`${name} ${from.address} ${from.port}`, from.port, from.address),
     );
@@ -18,11 +18,11 @@ async function serve({ protocol, address, port, name }: ServeCommand): Promise<v
     await once(socket, 'listening');
     return;
   }
-  const server = createServer({ pauseOnConnect: false }, (socket) => {
+  const server = createServer((socket) => {
     socket.on('error', () => {});
     socket.end(`${name} ${socket.remoteAddress} ${socket.remotePort}`);
   });
-  server.listen(port, address);
+  server.listen({ port, host: address, ipv6Only: true });
   await once(server, 'listening');
 }
 

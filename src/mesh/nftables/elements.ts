@@ -1,0 +1,87 @@
+import type { ContainerBridge } from '../../model/host.ts';
+import { parseVipRange } from '../../model/vip.ts';
+import type { Family, Listener, MeshPlan, ServicePlan } from '../plan.ts';
+import { balancerName, type SetName } from './structure.ts';
+
+/** One element of a set (no value) or map, as `nft` writes it: addresses, numbers and our own names only. */
+export interface Element {
+  readonly family: Family;
+  readonly set: SetName;
+  readonly key: string;
+  readonly value?: string;
+}
+
+/** Elements of one table: set → key → value, the empty text in a set. */
+export type Contents = ReadonlyMap<SetName, ReadonlyMap<string, string>>;
+
+export function serviceElements({ vips, listeners }: ServicePlan): readonly Element[] {
+  const elements: Element[] = vips.map(({ family, address }) => ({ family, set: 'vips', key: address }));
+  for (const listener of listeners) pushListener(elements, listener);
+  return elements;
+}
+
+function pushListener(elements: Element[], { family, vip, protocol, port, action }: Listener): void {
+  const at = vip === undefined ? 'published' : 'vip';
+  const key = vip === undefined ? `${protocol} . ${port}` : `${vip} . ${protocol} . ${port}`;
+  const set = vip === undefined ? 'published' : 'services';
+  if (action.kind !== 'balance') {
+    elements.push({ family, set, key, value: action.kind === 'drop' ? 'drop' : 'goto refuse' });
+    return;
+  }
+  const { slots, spread } = action;
+  elements.push({ family, set, key, value: `goto ${balancerName(at, spread, slots.length)}` });
+  const slotSet = vip === undefined ? 'published_slots' : 'slots';
+  slots.forEach((target, slot) => {
+    elements.push({ family, set: slotSet, key: `${key} . ${slot}`, value: `${target.address} . ${target.port}` });
+  });
+}
+
+/** What belongs to no service: ranges and the networks behind bridges. */
+export function hostElements({ ranges, bridges }: Pick<MeshPlan, 'ranges' | 'bridges'>): readonly Element[] {
+  return [
+    ...[ranges.vipCidr, ranges.vipCidr6].flatMap((cidr): readonly Element[] => {
+      const network = networkOf(cidr);
+      return network === undefined ? [] : [{ family: network.family, set: 'vip_range', key: network.text }];
+    }),
+    ...bridges.flatMap(bridgeElements),
+  ];
+}
+
+function bridgeElements({ name, subnets }: ContainerBridge): readonly Element[] {
+  const networks = subnets.map(networkOf).filter((network) => network !== undefined);
+  return ([4, 6] as const).flatMap((family) => {
+    const own = networks.filter((network) => network.family === family);
+    return [
+      { family, set: 'bridges', key: `"${name}"` } as const,
+      ...own.flatMap((from) =>
+        own.map((to) => ({ family, set: 'neighbours', key: `${from.text} . ${to.text}` }) as const),
+      ),
+    ];
+  });
+}
+
+/** A network in `nft`'s spelling, which leaves the prefix of a single address out. */
+function networkOf(cidr: string): { readonly family: Family; readonly text: string } | undefined {
+  const range = parseVipRange(cidr);
+  return range === undefined ? undefined : { family: range.family, text: range.cidr.replace(/\/(32|128)$/, '') };
+}
+
+/**
+ * Everything a plan puts into one family's table. Where two services claim one key, which the registry's claims rule
+ * out, the first in key order has it, on every node.
+ */
+export function contentsOf(plan: MeshPlan, family: Family): Contents {
+  const contents = new Map<SetName, Map<string, string>>();
+  const put = (element: Element) => {
+    if (element.family !== family) return;
+    const { set, key, value = '' } = element;
+    const elements = contents.get(set) ?? new Map<string, string>();
+    contents.set(set, elements);
+    if (!elements.has(key)) elements.set(key, value);
+  };
+  for (const element of hostElements(plan)) put(element);
+  for (const [, service] of [...plan.services].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    for (const element of serviceElements(service)) put(element);
+  }
+  return contents;
+}
