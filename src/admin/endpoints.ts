@@ -41,7 +41,7 @@ export function endpointHandler(backend: AdminBackend): (c: Context, table: Serv
 /** An id may itself end in a word like ours; only the last segment is the action. */
 function parsePath(path: string): { readonly text: string; readonly action: Action | undefined } {
   const rest = path.slice(PREFIX.length);
-  const [, id = rest, action] = /^(.+)\/(drain|undrain)$/.exec(rest) ?? [];
+  const [, id = rest, action] = /^(.*)\/(drain|undrain)$/.exec(rest) ?? [];
   try {
     return { text: decodeURIComponent(id), action: action === 'drain' || action === 'undrain' ? action : undefined };
   } catch (cause) {
