@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { drainedFlows, staleFlows } from '../../../src/mesh/conntrack/stale.ts';
 import { CT_MARK_BIT } from '../../../src/mesh/mark.ts';
 import { startConntrackChild } from '../../support/conntrackchild.ts';
+import { endpoint, inState, service } from '../../support/dns-service.ts';
 import { addBridge, connect, createNetns, type Netns } from '../../support/netns.ts';
-import { endpoint, inState, service } from '../../support/services.ts';
 
 // host 172.30.0.1 (bridge), endpoints .2 and .3 in one container namespace; VIP 10.96.0.1:53 and published 5300.
 const ADDRESSES = ['127.0.0.1', '172.30.0.1', 'fd30::1', '::1'];
