@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 /** Result codes of SQLite (https://www.sqlite.org/rescode.html), without their extended upper bits. */
-export const SQLITE = { ERROR: 1, BUSY: 5, CORRUPT: 11, NOTADB: 26 } as const;
+export const SQLITE = { BUSY: 5, CORRUPT: 11, NOTADB: 26 } as const;
 
 /** The primary result code of an error of SQLite's; undefined for any other error. */
 export function sqliteCode(error: unknown): number | undefined {

@@ -13,6 +13,8 @@ const SCHEMA = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
+const TABLES = 2;
+
 export interface StoredRow {
   readonly id: EndpointId;
   readonly body: string;
@@ -83,8 +85,6 @@ export class Store {
         case SQLITE.NOTADB:
         case SQLITE.CORRUPT:
           return `the file is damaged (${describeError(error)})`;
-        case SQLITE.ERROR:
-          return `the file is a database, but not a registry (${describeError(error)})`;
       }
       if (error instanceof UnusableFile) return error.message;
       throw new FairleadError('registry-unavailable', `${path} could not be opened`, { cause: error });
@@ -94,11 +94,15 @@ export class Store {
   #load(): Stored {
     const database = this.#database;
     // Exclusive before anything is read: no shared memory file, and the lock is ours until the process ends.
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE');
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    // Looked at before the first byte is written: a file that is not ours is set aside as it was.
     const version = number(database.prepare('PRAGMA user_version').get(), 'user_version');
+    const tables = number(database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get(), 'tables');
     if (version > SCHEMA_VERSION) {
       throw new UnusableFile(`the file was written by a newer version of fairlead (schema ${version})`);
     }
+    if (tables !== (version === 0 ? 0 : TABLES)) throw new UnusableFile('the file is a database of something else');
+    database.exec('PRAGMA journal_mode = WAL; BEGIN IMMEDIATE');
     if (version === 0) database.exec(SCHEMA);
     database.exec('COMMIT');
     const verdict = database.prepare('PRAGMA quick_check(1)').get()?.quick_check;
