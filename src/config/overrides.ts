@@ -1,4 +1,4 @@
-import { didYouMean } from '../lib/suggest.ts';
+import { didYouMean, suggest } from '../lib/suggest.ts';
 import { readInlineValue } from './document.ts';
 import { type OptionInfo, options } from './options.ts';
 
@@ -19,14 +19,26 @@ export interface Overrides {
 /** Names of the environment that the client commands read, not the agent. */
 const CLIENT_VARIABLES: ReadonlySet<string> = new Set(['FAIRLEAD_ADMIN']);
 
-/** Options in variables `FAIRLEAD_…`; any other variable of that prefix is an error. */
+/** Options in variables `FAIRLEAD_…`. One that is nearly an option is an error. */
 export function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): Overrides {
   const named = Object.entries(environment).flatMap(([variable, text]) =>
-    text !== undefined && variable.startsWith('FAIRLEAD_') && !CLIENT_VARIABLES.has(variable)
-      ? [{ name: variable, text, from: variable }]
-      : [],
+    text !== undefined && isMeant(variable) ? [{ name: variable, text, from: variable }] : [],
   );
   return read(named, (option) => option.variable);
+}
+
+const PREFIX = 'FAIRLEAD_';
+const SPELLINGS = options.map(({ variable }) => variable.slice(PREFIX.length));
+const SECTIONS = [...new Set(options.flatMap(({ path }) => (path.length > 1 ? [`${path[0]?.toUpperCase()}_`] : [])))];
+
+/**
+ * Is this variable one of ours, or a misspelt one? Others may begin alike: for a service called `fairlead`, Kubernetes
+ * and Docker's links set `FAIRLEAD_PORT` and the like.
+ */
+function isMeant(variable: string): boolean {
+  if (!variable.startsWith(PREFIX) || CLIENT_VARIABLES.has(variable)) return false;
+  const spelling = variable.slice(PREFIX.length);
+  return SECTIONS.some((section) => spelling.startsWith(section)) || suggest(spelling, SPELLINGS) !== undefined;
 }
 
 /** Options as `key=value`; the last of several for one key counts. */

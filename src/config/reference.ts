@@ -46,8 +46,8 @@ const HEAD = `# Configuration
 4. the default.
 
 In the first two, the items of a list are separated by commas, and maps are written as YAML on one line.
-An unknown key, also one in the environment, is an error. \`fairlead check-config\` prints every error at once, with its
-line. Durations are written \`500ms\`, \`5s\`, \`10m\`, \`3h\`.`;
+An unknown key is an error, and so is a variable that is nearly one of these. \`fairlead check-config\` prints every
+error at once, with its line. Durations are written \`500ms\`, \`5s\`, \`10m\`, \`3h\`.`;
 
 const TAIL = `## Static services
 

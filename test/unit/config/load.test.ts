@@ -111,6 +111,22 @@ describe('what a configuration means', () => {
     expect(containers.docker).toEqual({ kind: 'off' });
   });
 
+  test.each([
+    ['FAIRLEAD_DNS_FOO', true],
+    ['FAIRLEAD_DATADIR', true],
+    ['FAIRLEAD_SERVICE_FILE', true],
+    ['FAIRLEAD_PORT', false],
+    ['FAIRLEAD_PORT_7470_TCP_ADDR', false],
+    ['FAIRLEAD_SERVICE_HOST', false],
+    ['FAIRLEAD_SERVICE_PORT', false],
+    ['FAIRLEAD_ADMIN', false],
+    ['fairlead_dns_listen', false],
+  ])('the variable %s is taken for a misspelt option: %j', async (variable, misspelt) => {
+    const loading = loadConfig({ environment: { [variable]: 'x' } });
+    if (misspelt) await expect(loading).rejects.toThrow(`${variable}: there is no such option`);
+    else await expect(loading).resolves.toBeDefined();
+  });
+
   test('a value of --set may hold equals signs', async () => {
     const { admin } = await loadConfig({ set: ['admin.token=a=b=='] });
     expect(admin.token).toBe('a=b==');
