@@ -152,7 +152,7 @@ async function* lines(response: IncomingMessage): AsyncGenerator<string> {
 function parseAdminUrl(text: string): { readonly target: RequestOptions; readonly basePath: string } {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === 'unix:' && url.host === '' && url.pathname.length > 1) {
-    return { target: { socketPath: decodeURI(url.pathname), setHost: false }, basePath: '' };
+    return { target: { socketPath: decodeURI(url.pathname) }, basePath: '' };
   }
   if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
     const remedy = 'write http://127.0.0.1:7470 or unix:///run/fairlead.sock';

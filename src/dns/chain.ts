@@ -24,7 +24,7 @@ export interface ChainOptions {
  * 5. routes      — domains with servers of their own
  * 6. forward     — everything else, to the upstream servers
  *
- * Undefined: no reply. The first four answer at once, forwarding later; nothing here throws or rejects.
+ * Undefined: no reply. The first four answer at once, forwarding later.
  */
 export function handle(options: ChainOptions, request: Request): Reply | Promise<Reply> | undefined {
   const { packet, client, transport } = request;

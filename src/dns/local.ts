@@ -106,7 +106,9 @@ export class LocalNames {
   }
 
   #compileOrder(compiled: Compiled, query: Query, { order, first }: { order: number; first: number }): Buffer {
-    const message = compileResponse(query, compiled.content, { limit: UNLIMITED - optSize(query), first });
+    const limit = UNLIMITED - optSize(query);
+    // Copied, for what is kept must not hold the writer's larger buffer.
+    const message = Buffer.from(compileResponse(query, compiled.content, { limit, first }));
     compiled.orders[order] = message;
     this.#compiledBytes += message.length;
     return message;

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '../lib/clock.ts';
+import { describeError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Problem } from '../model/service.ts';
 import type { ServiceTable } from '../model/table.ts';
@@ -46,11 +47,13 @@ export class DnsServer {
   readonly #upstreams: Upstreams;
   readonly #metrics: DnsMetrics;
   readonly #clock: Clock;
+  readonly #log: Logger;
 
-  /** Throws `address` where an upstream server is not one. */
+  /** Throws `address` where an upstream server is not one, `dns-name` where a domain is not. */
   constructor(options: DnsServerOptions) {
     const { node, ttl, table, clock, log, allow } = options;
     this.#clock = clock;
+    this.#log = log;
     this.#metrics = new DnsMetrics(options.metrics);
     this.#listeners = new Listeners({
       clock,
@@ -114,8 +117,17 @@ export class DnsServer {
       send(reply?.bytes);
       if (reply !== undefined) this.#metrics.answered(reply, request.transport, this.#clock.monotonic() - started);
     };
-    const reply = handle(this.#chain, request);
-    if (reply instanceof Promise) void reply.then(finish);
-    else finish(reply);
+    const failed = (error: unknown) => {
+      this.#log.error({ error: describeError(error) }, 'DNS question could not be answered');
+      send(undefined);
+    };
+    // Whatever a client or an upstream server sends must not end the process, even where this server is wrong.
+    try {
+      const reply = handle(this.#chain, request);
+      if (reply instanceof Promise) reply.then(finish).catch(failed);
+      else finish(reply);
+    } catch (error) {
+      failed(error);
+    }
   }
 }

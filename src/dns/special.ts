@@ -10,7 +10,7 @@ import { isReversePrefix, PRIVATE_REVERSE_ZONES } from './zone/reverse.ts';
 /** Never in anybody's DNS: RFC 6761 §6.4, RFC 7686. */
 const NOWHERE: readonly (readonly string[])[] = [['invalid'], ['onion']];
 /** Private to a site: here they mean nothing beyond our own names, unless a route says who knows them. */
-const PRIVATE: readonly (readonly string[])[] = [['internal'], ...PRIVATE_REVERSE_ZONES];
+const PRIVATE: readonly (readonly string[])[] = [['internal']];
 
 const LOOPBACK_REVERSE = new Set(['1.0.0.127.in-addr.arpa', `1.${'0.'.repeat(31)}ip6.arpa`]);
 const LOCALHOST_TTL = 86_400;
@@ -39,16 +39,17 @@ export class SpecialNames {
   }
 
   #content(labels: readonly string[], type: number): ResponseContent | undefined {
-    const { context, routeDepth, zones } = this.#options;
+    const { context, routeDepth } = this.#options;
     if (labels.at(-1) === 'localhost') return this.#localhost(localhostRecords(type), 'localhost');
     const name = labels.join('.');
     if (LOOPBACK_REVERSE.has(name)) return this.#localhost(localhostPointer(type), name);
     const nowhere = NOWHERE.find((zone) => isWithin(labels, zone));
     if (nowhere !== undefined) return negative(context(), nowhere.join('.'), Rcode.NXDOMAIN);
-    const zone = PRIVATE.find((candidate) => isWithin(labels, candidate));
+    const zones = labels.at(-1) === 'arpa' ? PRIVATE_REVERSE_ZONES : PRIVATE;
+    const zone = zones.find((candidate) => isWithin(labels, candidate));
     // A route for the zone or part of it is an operator's word that somebody on this site knows it.
     if (zone === undefined || (routeDepth(labels) ?? 0) >= zone.length) return undefined;
-    const exists = labels.length === zone.length || isReversePrefix(labels) || isAboveZone(zones, labels);
+    const exists = labels.length === zone.length || isReversePrefix(labels) || isAboveZone(this.#options.zones, labels);
     return negative(context(), zone.join('.'), exists ? Rcode.NOERROR : Rcode.NXDOMAIN);
   }
 

@@ -223,9 +223,12 @@ export class Mesh {
   }
 }
 
-/** Removes every rule the mesh ever made; needs no running agent. */
-export async function cleanup(nft: NftCommand = ['nft']): Promise<void> {
-  await removeTables(new Nft(nft));
+/** Removes every rule the mesh ever made; needs no running agent. Resolves with the tables it found and removed. */
+export async function cleanup(command: NftCommand = ['nft']): Promise<readonly string[]> {
+  const nft = new Nft(command);
+  const present = await nft.ownTables();
+  await removeTables(nft);
+  return present;
 }
 
 const backendsOf = (plan: MeshPlan): number => plan.services.values().reduce((sum, { backends }) => sum + backends, 0);

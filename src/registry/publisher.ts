@@ -117,6 +117,23 @@ export class TablePublisher {
     if (since !== undefined) await this.#options.registry.release(new Map([[key, since]]));
   }
 
+  /** Drains every endpoint of this node; resolves with how long their connections may take to end, milliseconds. */
+  async leave(): Promise<number> {
+    const rows = this.#local.all();
+    const since = new Date(this.#options.clock.now()).toISOString();
+    await this.#options.registry.claim(rows.map(({ id }) => new Map([[claimKeys.drain(id), since]])));
+    return Math.max(0, ...rows.map(({ policy }) => policy.drainMs));
+  }
+
+  /** Takes every endpoint of this node out of the registry, and its drains with them. For the end of `leave`. */
+  async deregister(): Promise<void> {
+    const { registry, node } = this.#options;
+    await registry.register([]);
+    const prefix = claimKeys.drain(endpointId(node, ''));
+    const drains = [...(this.#picture?.claims ?? [])].filter(([claim]) => claim.startsWith(prefix));
+    await registry.release(new Map(drains));
+  }
+
   async #watch(signal: AbortSignal): Promise<void> {
     for await (const picture of this.#options.registry.watch(signal)) {
       if (this.#picture === undefined) {

@@ -23,6 +23,13 @@ export function encodeName(name: string): Buffer {
   return encoded;
 }
 
+/** Can this be a name at all? For names made of others' parts, which may add up to too much. */
+export const isName = (name: string): boolean => {
+  const labels = splitName(name);
+  const fits = labels.every((label) => label.length > 0 && label.length <= MAX_LABEL);
+  return fits && labels.reduce((octets, label) => octets + 1 + label.length, 1) <= MAX_NAME;
+};
+
 const invalidName = (name: string) =>
   new FairleadError('dns-name', `${JSON.stringify(name.slice(0, 300))} is not a domain name`, {
     remedy: 'use labels of 1 to 63 octets, at most 255 in all',

@@ -2,6 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { inRotation } from '../../model/service.ts';
 import type { Endpoint, Service } from '../../model/table.ts';
 import { Rcode, RecordType } from '../wire/codes.ts';
+import { isName } from '../wire/name.ts';
 import type { DnsRecord, RecordData, ResponseContent } from '../wire/record.ts';
 import { hasTag } from './consul-name.ts';
 import { hexOfAddress } from './reverse.ts';
@@ -117,7 +118,7 @@ function addressRecords(addresses: readonly string[], type: number, ttl: number)
 }
 
 const pointers = (names: readonly string[], ttl: number): DnsRecord[] =>
-  names.map((target) => ({ ttl, data: { type: 'PTR', target } }));
+  names.filter(isName).map((target) => ({ ttl, data: { type: 'PTR', target } }));
 
 /** Why an endpoint is left out of answers; undefined where it is in. */
 export function exclusion(service: Service, endpoint: Endpoint, tag?: string): string | undefined {

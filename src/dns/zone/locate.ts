@@ -1,6 +1,6 @@
 import type { Service } from '../../model/table.ts';
 import { canonicalAddress } from '../address.ts';
-import { isWithin, splitName } from '../wire/name.ts';
+import { encodeName, isWithin, splitName } from '../wire/name.ts';
 import { consulTarget } from './consul-name.ts';
 import { addressOfHex, addressOfReverse, PRIVATE_REVERSE_ZONES } from './reverse.ts';
 import { serviceTarget } from './service-name.ts';
@@ -21,8 +21,15 @@ export interface Zones {
   readonly all: readonly Zone[];
 }
 
-/** `dns.domain` and `dns.aliases`. An alias `service.<X>` is read as Consul does, and brings `node.<X>` and `addr.<X>`. */
+/**
+ * `dns.domain` and `dns.aliases`; throws `dns-name` where one is no name, or too long. An alias `service.<X>` is read as Consul does, and brings
+ * `node.<X>` and `addr.<X>`.
+ */
 export function compileZones(domain: string, aliases: readonly string[]): Zones {
+  for (const name of [domain, ...aliases]) {
+    // Room for the longest name made below it, an IPv6 address.
+    encodeName(`${'0'.repeat(32)}.addr.${name}`);
+  }
   const own = zone(domain, 'fairlead');
   const others = aliases.flatMap((alias): Zone[] => {
     const [first, ...rest] = splitName(alias.toLowerCase());

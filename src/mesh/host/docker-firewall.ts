@@ -46,13 +46,16 @@ export class DockerFirewall {
   }
 
   /** Removes the rule wherever it is; needs no `apply` before. */
-  async undo(): Promise<void> {
+  async undo(): Promise<number> {
+    let removed = 0;
     for (const { program } of await variantsWithChain()) {
       while ((await iptables(program, ['-C', CHAIN, ...RULE])).exitCode === 0) {
         await iptablesOk(program, ['-D', CHAIN, ...RULE]);
+        removed += 1;
       }
     }
     this.#installed.clear();
+    return removed;
   }
 }
 

@@ -65,21 +65,32 @@ export interface CleanupOptions {
 
 /**
  * Removes every route, rule and kernel parameter that any agent with this `dataDir` left on this host; needs no agent.
- * What fails does not keep the rest from being undone; throws what failed at the end.
+ * What fails does not keep the rest from being undone; throws what failed at the end. Resolves with what it undid.
  */
-export async function cleanupHost({ dataDir, log }: CleanupOptions): Promise<void> {
+export async function cleanupHost({ dataDir, log }: CleanupOptions): Promise<readonly string[]> {
   const parameters = new Parameters(new Sysctl(), dataDir);
+  const removed: string[] = [];
   const failures = [
-    await outcome(() => new DockerFirewall().undo()),
-    await outcome(async () => void (await applyRoutes([]))),
-    await outcome(() => parameters.undo()),
+    await outcome(async () => {
+      removed.push(...Array(await new DockerFirewall().undo()).fill('a rule in DOCKER-USER'));
+    }),
+    await outcome(async () => {
+      removed.push(...Array(await applyRoutes([])).fill('a route of a VIP range or of a loopback answer'));
+    }),
+    await outcome(async () => {
+      removed.push(...(await parameters.undo()).map((path) => `the value of ${path.replaceAll('/', '.')}`));
+    }),
   ].filter((result) => result !== undefined);
   throwAll(failures);
-  log.info({ dataDir }, 'the host is as it was: routes, kernel parameters and the rule in DOCKER-USER are undone');
+  log.info(
+    { dataDir, removed },
+    'the host is as it was: routes, kernel parameters and the rule in DOCKER-USER are undone',
+  );
+  return removed;
 }
 
 /** What a step threw, or undefined. */
-async function outcome(step: () => Promise<void>): Promise<unknown> {
+async function outcome(step: () => Promise<unknown>): Promise<unknown> {
   try {
     await step();
     return undefined;

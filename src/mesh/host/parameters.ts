@@ -71,13 +71,14 @@ export class Parameters {
   }
 
   /** Puts back what still has our value, and what changed along with it. */
-  async undo(): Promise<void> {
+  async undo(): Promise<readonly string[]> {
     const journal = await this.#journal();
     const recorded = await journal.read();
-    if (recorded.length === 0) return;
+    if (recorded.length === 0) return [];
     await this.#putBack(recorded);
     await journal.write([]);
     this.#settled.clear();
+    return recorded.map(({ path }) => path);
   }
 
   /** The paths recorded as ours. */

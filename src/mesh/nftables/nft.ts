@@ -31,6 +31,14 @@ export class Nft {
     throw failure(result);
   }
 
+  /** Which of our tables there are, as `table ip fairlead`. */
+  async ownTables(): Promise<readonly string[]> {
+    const result = await this.#exec(['list', 'tables']);
+    if (result.exitCode !== 0) throw failure(result);
+    const ours = ([4, 6] as const).map((family) => `table ${familyWord(family)} ${TABLE}`);
+    return result.stdout.split('\n').filter((line) => ours.includes(line));
+  }
+
   /** Starts `nft monitor`, which tells of every transaction in this network namespace. */
   monitor(): ChildProcessWithoutNullStreams {
     return spawnProgram(this.#program, [...this.#args, 'monitor']);

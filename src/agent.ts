@@ -1,0 +1,314 @@
+import { type BlockList, isIPv6 } from 'node:net';
+import { release } from 'node:os';
+import { AdminServer } from './admin/server.ts';
+import { dnsAccess, dnsListen, inList } from './agent/access.ts';
+import { Backend as AdminBackendImpl } from './agent/backend.ts';
+import { hints } from './agent/hints.ts';
+import { createSources, makeDataDir, type Sources } from './agent/sources.ts';
+import type { AgentOptions, StopReason } from './cli/runtime.ts';
+import type { Config } from './config/schema.ts';
+import { DnsServer } from './dns/server.ts';
+import { HealthChecker } from './health/checker.ts';
+import { createHealthMetrics } from './health/metrics.ts';
+import { createProbe } from './health/probes/probe.ts';
+import { systemClock } from './lib/clock.ts';
+import { describeError, FairleadError } from './lib/errors.ts';
+import { Latest } from './lib/latest.ts';
+import { type Logger, silentLogger } from './lib/logger.ts';
+import { readVersion } from './lib/version.ts';
+import { HostWatcher } from './mesh/host/facts.ts';
+import { cleanupMesh as cleanupPlane, MeshPlane } from './mesh/plane.ts';
+import { type Backend, chooseBackend, refuseOverlap } from './mesh/preflight.ts';
+import { createMetrics } from './metrics/agent.ts';
+import type { HostFacts } from './model/host.ts';
+import { inRotation } from './model/service.ts';
+import type { SourceState } from './model/source.ts';
+import type { ServiceTable } from './model/table.ts';
+import { EmbeddedRegistry } from './registry/embedded/embedded.ts';
+import { TablePublisher } from './registry/publisher.ts';
+
+/**
+ * Builds every part, wires them, and runs them until the signal aborts. Rules and registrations stay when it stops,
+ * unless it is told to leave. Rejects when a part that the others cannot do without fails for good.
+ */
+export async function runAgent(config: Config, options: AgentOptions): Promise<void> {
+  const { signal, log } = options;
+  await makeDataDir(config.dataDir);
+  const stop = new AbortController();
+  const hostFacts = new Latest<HostFacts>();
+  const watching = watchHost(config, hostFacts, log, stop.signal);
+  try {
+    for await (const facts of hostFacts.watch(signal)) {
+      const agent = new Agent({ ...options, config, facts, hostFacts, backend: await backendFor(config) });
+      await agent.run();
+      break;
+    }
+  } finally {
+    stop.abort();
+    await watching;
+  }
+  if (config.mesh.cleanupOnExit) await cleanupPlane(config.dataDir, log);
+}
+
+/** Removes everything an agent with this `dataDir` ever added to this host's network; resolves with what that was. */
+export const cleanupMesh = (config: Config): Promise<readonly string[]> => cleanupPlane(config.dataDir, silentLogger);
+
+const watchHost = (config: Config, facts: Latest<HostFacts>, log: Logger, signal: AbortSignal): Promise<void> =>
+  new HostWatcher({
+    node: config.node.name,
+    ...(config.node.address === undefined ? {} : { nodeAddress: config.node.address }),
+    clock: systemClock,
+    log,
+    onChange: (changed) => facts.set(changed),
+  }).run(signal);
+
+async function backendFor(config: Config): Promise<Backend> {
+  const backend = await chooseBackend(config.mesh.backend);
+  if (backend.kind !== 'off') await refuseOverlap(config.mesh);
+  return backend;
+}
+
+interface AgentParts extends AgentOptions {
+  readonly config: Config;
+  readonly facts: HostFacts;
+  readonly hostFacts: Latest<HostFacts>;
+  readonly backend: Backend;
+}
+
+/** The parts of one agent and what passes between them. */
+class Agent {
+  readonly #parts: AgentParts;
+  readonly #clock = systemClock;
+  readonly #startedAt = systemClock.monotonic();
+  readonly #stop = new AbortController();
+  readonly #tables = new Latest<ServiceTable>();
+  readonly #registry: EmbeddedRegistry;
+  readonly #publisher: TablePublisher;
+  readonly #sources: Sources;
+  readonly #checker: HealthChecker;
+  readonly #dns: DnsServer;
+  readonly #mesh: MeshPlane | undefined;
+  readonly #api: AdminBackendImpl;
+  readonly #admin: AdminServer;
+  #facts: HostFacts;
+  #access: BlockList;
+
+  constructor(parts: AgentParts) {
+    const { config, demo, log, facts, backend } = parts;
+    const clock = this.#clock;
+    const node = config.node.name;
+    const version = readVersion();
+    this.#parts = parts;
+    this.#facts = facts;
+    this.#access = this.#accessFor(facts);
+    const metrics = createMetrics({
+      build: { version, kernel: release() },
+      clock,
+      facts: {
+        table: () => this.#tables.value,
+        registry: () => this.#registry.status(),
+        registrationErrors: () => this.#publisher.local.problems().length,
+      },
+    });
+    this.#registry = new EmbeddedRegistry({
+      dataDir: config.dataDir,
+      node: {
+        name: node,
+        address: facts.nodeAddress,
+        ...(config.node.zone === undefined ? {} : { zone: config.node.zone }),
+      },
+      version,
+      clock,
+      log,
+    });
+    this.#sources = createSources({
+      config,
+      demo,
+      clock,
+      log,
+      nodeAddress: () => this.#facts.nodeAddress,
+      publish: (source, state) => this.#setSource(source, state),
+    });
+    this.#publisher = new TablePublisher({
+      node,
+      registry: this.#registry,
+      vipCidr: config.mesh.vipCidr,
+      vipCidr6: config.mesh.vipCidr6,
+      sources: this.#sources.names,
+      clock,
+      log,
+      publish: (table, eventAt) => this.#publish(table, eventAt),
+    });
+    this.#checker = new HealthChecker({
+      clock,
+      log,
+      metrics: createHealthMetrics(metrics),
+      probe: createProbe((id, command, timeoutMs) => this.#execInContainer(id, command, timeoutMs)),
+      onChange: (localId, health, eventAt) => this.#publisher.setHealth(localId, health, eventAt),
+    });
+    this.#dns = new DnsServer({
+      node,
+      domain: config.dns.domain,
+      aliases: config.dns.aliases,
+      ttl: config.dns.ttl,
+      upstreams: config.dns.upstreams.map(hostPort),
+      routes: Object.fromEntries(
+        Object.entries(config.dns.routes).map(([domain, servers]) => [domain, servers.map(hostPort)]),
+      ),
+      allow: (address) => inList(this.#access, address),
+      table: () => this.#tables.value,
+      log,
+      clock,
+      metrics,
+    });
+    const { vipCidr, vipCidr6, resync: resyncMs } = config.mesh;
+    const { dataDir } = config;
+    if (backend.kind === 'nftables') {
+      this.#mesh = new MeshPlane(facts, { dataDir, vipCidr, vipCidr6, resyncMs, clock, log, metrics });
+    }
+    this.#api = new AdminBackendImpl({
+      node,
+      version,
+      registry: this.#registry,
+      publisher: this.#publisher,
+      tables: this.#tables,
+      docker: this.#sources.docker,
+      dns: this.#dns,
+      mesh: this.#mesh,
+      meshOff: backend.kind === 'off' ? backend.reason : '',
+      metrics: () => metrics.metrics(),
+    });
+    const { listen, token } = config.admin;
+    this.#admin = new AdminServer({ listen, token, backend: this.#api, clock, logger: log });
+  }
+
+  async run(): Promise<void> {
+    const { signal, log, backend } = this.#parts;
+    const stop = this.#stop;
+    const onSignal = () => void this.#end(signal.reason);
+    signal.addEventListener('abort', onSignal, { once: true });
+    if (backend.kind === 'off') log.warn({ reason: backend.reason }, 'the mesh is off');
+    try {
+      const url = await this.#admin.listen();
+      log.info({ admin: url, node: this.#parts.config.node.name }, 'agent started');
+      await this.#runParts(stop.signal);
+    } finally {
+      stop.abort();
+      signal.removeEventListener('abort', onSignal);
+    }
+    log.info({}, 'agent stopped; rules and registrations stay');
+  }
+
+  /** Runs every part; when one fails for good, the others are stopped and waited for. */
+  async #runParts(signal: AbortSignal): Promise<void> {
+    const results = await Promise.allSettled(
+      [
+        this.#registry.run(signal),
+        this.#publisher.run(signal),
+        this.#sources.run(this.#publisher, signal),
+        this.#checker.run(signal),
+        this.#dns.run(signal),
+        this.#mesh?.run(signal),
+        this.#admin.run(signal),
+        this.#followHost(signal),
+        this.#announce(signal),
+      ].map((part) =>
+        Promise.resolve(part).catch((error: unknown) => {
+          this.#stop.abort();
+          throw error;
+        }),
+      ),
+    );
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  #setSource(source: string, state: SourceState): void {
+    this.#publisher.setSource(source, state);
+    this.#checker.update(this.#publisher.local.workloads());
+  }
+
+  #publish(table: ServiceTable, eventAt: number | undefined): void {
+    this.#tables.set(table);
+    this.#mesh?.update(table, eventAt);
+  }
+
+  async #execInContainer(id: string, command: readonly string[], timeoutMs: number) {
+    const { docker } = this.#sources;
+    if (docker === undefined) throw new FairleadError('docker-off', 'containers.docker is off');
+    return await docker.exec(id, command, timeoutMs);
+  }
+
+  /** Addresses and bridges come and go: listeners, access and rules follow. */
+  async #followHost(signal: AbortSignal): Promise<void> {
+    const { config, hostFacts } = this.#parts;
+    for await (const facts of hostFacts.watch(signal)) {
+      this.#facts = facts;
+      this.#access = this.#accessFor(facts);
+      this.#dns.setListen(dnsListen(config.dns.listen, config.dns.containers, facts));
+      this.#mesh?.setFacts(facts);
+    }
+  }
+
+  #accessFor(facts: HostFacts): BlockList {
+    const { dns, mesh } = this.#parts.config;
+    return dnsAccess(dns.allow, [mesh.vipCidr, ...(mesh.vipCidr6 === '' ? [] : [mesh.vipCidr6])], facts);
+  }
+
+  /** Says once that everything works, and in the demo what to try. */
+  async #announce(signal: AbortSignal): Promise<void> {
+    const { config, demo, log } = this.#parts;
+    while (!signal.aborted && this.#api.readiness().length > 0) await this.#clock.sleep(READY_LOOK_MS, signal);
+    if (signal.aborted) return;
+    const readyMs = Math.round(this.#clock.monotonic() - this.#startedAt);
+    const { services, endpoints, mesh } = this.#api.status();
+    log.info({ readyMs, services, endpoints, mesh: mesh.backend }, 'ready');
+    const settled = (table: ServiceTable) =>
+      table.services.get('hello')?.endpoints.every(({ state }) => inRotation(state));
+    if (!demo) return;
+    for await (const table of this.#tables.watch(signal)) {
+      if (!settled(table)) continue;
+      const gateways = this.#facts.bridges.flatMap((bridge) => bridge.gateways);
+      process.stdout.write(hints({ config, table, gateways, mesh: this.#mesh !== undefined }).join('\n'));
+      return;
+    }
+  }
+
+  /** Ends the agent: at once, or (`leave`) after its endpoints have been drained and deregistered everywhere. */
+  async #end(reason: unknown): Promise<void> {
+    if (reason === ('leave' satisfies StopReason)) {
+      try {
+        await this.#leave();
+      } catch (error) {
+        this.#parts.log.error({ error: describeError(error) }, 'could not leave in good order');
+      }
+    }
+    this.#stop.abort();
+  }
+
+  async #leave(): Promise<void> {
+    const { log } = this.#parts;
+    const drainMs = await this.#publisher.leave();
+    log.info({ drainMs }, 'leaving: endpoints are drained');
+    const deadline = this.#clock.monotonic() + drainMs;
+    while (this.#clock.monotonic() < deadline && (await this.#busy())) {
+      await this.#clock.sleep(LEAVE_LOOK_MS, this.#stop.signal);
+    }
+    await this.#publisher.deregister();
+  }
+
+  /** Has this node's mesh connections to its own endpoints? Where nobody can count them: yes. */
+  async #busy(): Promise<boolean> {
+    try {
+      const counts = (await this.#mesh?.connections(this.#tables.value?.services.values() ?? [])) ?? new Map();
+      return this.#mesh === undefined || counts.values().some((count: number) => count > 0);
+    } catch {
+      return true;
+    }
+  }
+}
+
+const READY_LOOK_MS = 10;
+const LEAVE_LOOK_MS = 200;
+
+const hostPort = ({ address, port }: { readonly address: string; readonly port: number }): string =>
+  isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
