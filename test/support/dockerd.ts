@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { exec, execOk, spawnProgram } from '../../src/lib/exec.ts';
-import { EngineControl, idsOf, send } from './engine-control.ts';
+import { EngineControl, send } from './engine-control.ts';
 import { BUSYBOX, findBusybox, layBusybox, layNode, NODE } from './images.ts';
 import { createNetns, type Netns } from './netns.ts';
 
@@ -89,7 +89,7 @@ export class Dockerd extends EngineControl implements AsyncDisposable {
     await this.#ready();
   }
 
-  /** SIGTERM stops its containers too (unless `--live-restore`); SIGKILL leaves them running. */
+  /** Both stop its containers too, unless `--live-restore`. SIGKILL takes containerd along, as the kernel does. */
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
@@ -98,16 +98,16 @@ export class Dockerd extends EngineControl implements AsyncDisposable {
     child.kill(signal);
     await gone;
     await rm(join(this.#root, 'dockerd.pid'), { force: true });
+    if (signal === 'SIGKILL') await this.#endContainerd();
   }
 
   /** Stops and removes everything: containers, processes, mounts, files, and the namespace if it was made here. */
   async remove(): Promise<void> {
     if (this.#process !== undefined) {
-      const containers = await this.api('GET', '/containers/json?all=1').catch(() => []);
-      await Promise.all(idsOf(containers).map((id) => this.removeContainer(id).catch(() => undefined)));
+      await this.removeAll().catch(() => undefined);
     }
     await this.stop();
-    await killMentioning(this.#root);
+    await killAll(() => processesMentioning(this.#root));
     await unmountBelow(this.#root);
     await rm(this.#root, { recursive: true, force: true, maxRetries: 5 });
     if (this.#options.netns === undefined) await this.netns.remove();
@@ -148,6 +148,14 @@ export class Dockerd extends EngineControl implements AsyncDisposable {
     );
   }
 
+  /** Until its parent has collected it, a dead containerd looks alive to the next dockerd. */
+  async #endContainerd(): Promise<void> {
+    const file = join(this.#root, 'exec/containerd/containerd.pid');
+    const pid = Number(await readFile(file, 'utf8').catch(() => ''));
+    if (pid > 0) await killAll(async () => ((await isRunning(pid)) ? [pid] : []));
+    await rm(file, { force: true });
+  }
+
   async #ready(): Promise<void> {
     for (const deadline = performance.now() + 60_000; ; await delay(20)) {
       const child = this.#process;
@@ -158,10 +166,10 @@ export class Dockerd extends EngineControl implements AsyncDisposable {
   }
 }
 
-/** Ends containerd, shims and containers that a killed dockerd left: all that name our folder, and their children. */
-async function killMentioning(root: string): Promise<void> {
-  for (let round = 0; round < 100; round += 1) {
-    const pids = await processesMentioning(root);
+/** Kills what `find` finds until it finds nothing. */
+async function killAll(find: () => Promise<readonly number[]>): Promise<void> {
+  for (let round = 0; round < 200; round += 1) {
+    const pids = await find();
     if (pids.length === 0) return;
     for (const pid of pids) {
       try {
@@ -174,6 +182,13 @@ async function killMentioning(root: string): Promise<void> {
   }
 }
 
+/** Neither gone nor a zombie. */
+async function isRunning(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return stat !== '' && !stat.includes(') Z ');
+}
+
+/** containerd, shims and containers that a killed dockerd left: all that name our folder, and their children. */
 async function processesMentioning(root: string): Promise<readonly number[]> {
   const found = new Set<number>();
   const parents = new Map<number, number>();

@@ -88,6 +88,12 @@ export class EngineControl {
     await this.api('DELETE', `/containers/${idOrName}?force=1&v=1`);
   }
 
+  /** Ends and removes every container. */
+  async removeAll(): Promise<void> {
+    const containers = idsOf(await this.api('GET', '/containers/json?all=1'));
+    await Promise.all(containers.map((id) => this.removeContainer(id)));
+  }
+
   /** Its IPv4 address on a network (default: the default bridge). */
   async addressOf(idOrName: string, network = 'bridge'): Promise<string> {
     const inspected = await this.api('GET', `/containers/${idOrName}/json`);
