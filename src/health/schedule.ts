@@ -7,10 +7,6 @@ interface Due<T> {
 export class Schedule<T> {
   readonly #heap: Due<T>[] = [];
 
-  get size(): number {
-    return this.#heap.length;
-  }
-
   /** When the next item is due; infinite when there is none. */
   get nextAt(): number {
     return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY;

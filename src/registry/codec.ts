@@ -6,7 +6,7 @@ import type { Problem, Registration } from '../model/service.ts';
 import { canonicalAddress } from '../model/vip.ts';
 
 /** The version of a row's JSON. Fields may be added within one; a reader ignores those it does not know. */
-export const ROW_VERSION = 1;
+const ROW_VERSION = 1;
 
 export type DecodedRow =
   | { readonly ok: true; readonly row: Registration }

@@ -11,13 +11,20 @@ export interface RowDiff {
   readonly renewed: readonly Registration[];
 }
 
-/** What turns the stored rows into the desired ones, whose ids are unique. Rows of unchanged identity cost one look-up. */
-export function diffRows(stored: ReadonlyMap<EndpointId, Registration>, desired: readonly Registration[]): RowDiff {
+/**
+ * What turns the stored rows into the desired ones, whose ids are unique. `previous` only saves work: the desired rows
+ * of the last time, all of them stored since; one that is still in its place there is not looked up.
+ */
+export function diffRows(
+  stored: ReadonlyMap<EndpointId, Registration>,
+  desired: readonly Registration[],
+  previous: readonly Registration[] = [],
+): RowDiff {
   const changes: RowChange[] = [];
   const renewed: Registration[] = [];
   let kept = 0;
-  for (const after of desired) {
-    const before = stored.get(after.id);
+  for (const [i, after] of desired.entries()) {
+    const before = previous[i] === after ? after : stored.get(after.id);
     if (before !== undefined) kept++;
     if (before === after) continue;
     if (before === undefined) changes.push({ kind: 'add', after });

@@ -33,6 +33,8 @@ export class EmbeddedRegistry implements Registry {
   readonly #picture = new Latest<Picture>();
   /** Rows by id as this process last knew them: as stored, or the equal object of the last `register`. */
   #known = new Map<EndpointId, Registration>();
+  /** The set of the last `register`. */
+  #registered: readonly Registration[] = [];
   /** Ids of stored rows that could not be understood; the first `register` removes them like all others. */
   #unread: readonly EndpointId[] = [];
   #store: Store | undefined;
@@ -69,7 +71,7 @@ export class EmbeddedRegistry implements Registry {
 
   async register(rows: readonly Registration[]): Promise<void> {
     const { store, picture } = this.#ready();
-    const { changes, renewed } = diffRows(this.#known, rows);
+    const { changes, renewed } = diffRows(this.#known, rows, this.#registered);
     // After a failure even an empty write is made: it tells whether the file works again.
     if (changes.length > 0 || this.#unread.length > 0 || this.#error !== undefined) {
       const removed = changes.filter((change) => change.kind === 'remove').map((change) => change.before.id);
@@ -87,6 +89,7 @@ export class EmbeddedRegistry implements Registry {
       });
     }
     for (const row of renewed) this.#known.set(row.id, row);
+    this.#registered = rows;
   }
 
   watch(signal: AbortSignal): AsyncIterable<Picture> {

@@ -24,6 +24,7 @@ let clock: ManualClock;
 let asked: Asked[];
 let changes: { localId: string; health: Health; eventAt: number }[];
 let metrics: Registry;
+let logged: unknown[];
 let stop: AbortController;
 let ended: Promise<void>;
 
@@ -32,6 +33,7 @@ beforeEach(() => {
   asked = [];
   changes = [];
   metrics = new Registry();
+  logged = [];
   stop = new AbortController();
   ended = Promise.resolve();
 });
@@ -47,7 +49,11 @@ const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 function start(options: { concurrency?: number; random?: () => number } = {}): HealthChecker {
   const checker = new HealthChecker({
     clock,
-    log: silentLogger,
+    log: {
+      ...silentLogger,
+      info: (fields, message) => logged.push([message, fields]),
+      warn: (fields, message) => logged.push([message, fields]),
+    },
     metrics: createHealthMetrics(metrics),
     probe: (target, signal) =>
       new Promise((answer) => {
@@ -97,6 +103,12 @@ describe('health checker', () => {
       { state: 'passing', reason: '' },
       { state: 'critical', reason: 'connect refused 10.1.1.2:3000' },
       { state: 'passing', reason: '' },
+    ]);
+    const reason = 'connect refused 10.1.1.2:3000';
+    expect(logged).toEqual([
+      ['health check passes', { endpoint: 'web-1', state: 'passing', reason: '', was: 'critical' }],
+      ['health check does not pass', { endpoint: 'web-1', state: 'critical', reason, was: 'passing' }],
+      ['health check passes', { endpoint: 'web-1', state: 'passing', reason: '', was: 'critical' }],
     ]);
     const text = await metrics.metrics();
     expect(text).toContain('fairlead_health_checks_total{result="pass"} 4');

@@ -109,6 +109,7 @@ describe('diffRows and applyChanges', () => {
         );
         for (const [key, group] of before) if (!touched.has(key)) expect(after.get(key)).toBe(group);
         if (changes.length === 0) expect(after).toBe(before);
+        expect(diffRows(byId(stored), desired, stored).changes).toEqual(changes);
         expect(before).toEqual(grouped(...stored));
       }),
     );
