@@ -22,7 +22,7 @@ async function facts() {
 const orders = new Map<string, () => Promise<void>>([
   ['apply', async () => await host.apply(await facts())],
   ['cleanup', async () => await host.cleanup()],
-  ['cleanupHost', async () => await cleanupHost({ dataDir: options.dataDir, log: silentLogger })],
+  ['cleanupHost', async () => void (await cleanupHost({ dataDir: options.dataDir, log: silentLogger }))],
 ]);
 
 for await (const line of createInterface({ input: process.stdin })) {
