@@ -10,7 +10,7 @@ import { exclusion } from './zone/answer.ts';
 import type { Located, Target } from './zone/target.ts';
 
 /** An endpoint that an answer leaves out. */
-export interface FilteredEndpoint {
+interface FilteredEndpoint {
   readonly endpoint: EndpointId;
   readonly service: ServiceKey;
   readonly reason: string;

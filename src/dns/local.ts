@@ -28,9 +28,9 @@ interface Compiled {
 
 const MAX_ORDERS = 16;
 /** Bounds what questions for ever new names of ours (`<hex>.addr.<domain>`) can hold, octets. */
-const MAX_COMPILED_BYTES = 16 * 1024 * 1024;
-/** An entry's objects and key, about. */
-const ENTRY_BYTES = 512;
+const MAX_COMPILED_BYTES = 32 * 1024 * 1024;
+/** An entry's objects and key, as measured on Node 24. */
+const ENTRY_BYTES = 768;
 const UNLIMITED = 65_535;
 
 /** Names of services, nodes and addresses, from the current table. */
@@ -107,8 +107,10 @@ export class LocalNames {
 
   #compileOrder(compiled: Compiled, query: Query, { order, first }: { order: number; first: number }): Buffer {
     const limit = UNLIMITED - optSize(query);
-    // Copied, for what is kept must not hold the writer's larger buffer.
-    const message = Buffer.from(compileResponse(query, compiled.content, { limit, first }));
+    const written = compileResponse(query, compiled.content, { limit, first });
+    // A buffer of its own: what is kept must hold neither the writer's spare room nor a slab of the shared pool.
+    const message = Buffer.allocUnsafeSlow(written.length);
+    written.copy(message);
     compiled.orders[order] = message;
     this.#compiledBytes += message.length;
     return message;

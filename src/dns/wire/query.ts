@@ -4,7 +4,7 @@ import { asciiLower, MAX_NAME } from './name.ts';
 export const HEADER = 12;
 
 /** What a client's OPT record says (RFC 6891). */
-export interface Edns {
+interface Edns {
   readonly version: number;
   /** The largest UDP answer it takes, octets, as it claims. */
   readonly udpSize: number;

@@ -6,7 +6,7 @@ import { MessageWriter } from './writer.ts';
 export type Transport = 'udp' | 'tcp';
 
 /** What a UDP answer may measure whatever the client says: fits every path without fragments (DNS flag day 2020). */
-export const MAX_UDP = 1232;
+const MAX_UDP = 1232;
 /** What every client takes (RFC 1035 §4.2.1), and the least an EDNS size means (RFC 6891 §6.2.5). */
 const MIN_UDP = 512;
 const MAX_TCP = 65_535;

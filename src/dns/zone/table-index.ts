@@ -125,7 +125,7 @@ const vipsOf = (service: Service): string[] =>
 const endpointAddresses = (service: Service): string[] =>
   service.endpoints.flatMap((endpoint) => addressesOf(endpoint)).filter((address) => !isLoopback(address));
 
-export const addressesOf = (endpoint: Pick<Endpoint, 'address' | 'address6'>): string[] =>
+const addressesOf = (endpoint: Pick<Endpoint, 'address' | 'address6'>): string[] =>
   (endpoint.address6 === undefined ? [endpoint.address] : [endpoint.address, endpoint.address6]).map(canonicalAddress);
 
 const endpointsAt = (service: Service, address: string): Endpoint[] =>
