@@ -36,6 +36,9 @@ export async function probeExec(
   } catch (error) {
     if (errorCode(error) === 'exec-timeout')
       return { kind: 'fail', reason: `timeout after ${formatDuration(timeoutMs)}` };
-    return { kind: 'fail', reason: describeError(error) };
+    return { kind: 'fail', reason: describeError(error).slice(0, MAX_REASON) };
   }
 }
+
+/** A reason travels to every node with its row: what another program said is cut to a line. */
+const MAX_REASON = 200;

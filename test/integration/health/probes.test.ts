@@ -180,6 +180,13 @@ describe('exec', () => {
   });
 });
 
+test('what Docker says at length is cut to a line', async () => {
+  const result = await ask({ kind: 'exec', command: ['true'] }, { containerId: 'c1' }, async () => {
+    throw new Error('x'.repeat(5000));
+  });
+  expect(result.reason).toHaveLength(200);
+});
+
 describe('with real targets', () => {
   test('hanging ones time out beside a hundred good ones, and no socket is left', async () => {
     // It reads, so that it sees the other side hang up, but never answers.
