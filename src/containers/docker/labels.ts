@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net';
-import { didYouMean } from '../../lib/suggest.ts';
+import { suggest } from '../../lib/suggest.ts';
 import { parseDuration } from '../../model/duration.ts';
 import { nameRule, parseName, printable } from '../../model/names.ts';
 import { MAX_WEIGHT, parseAffinity, parseSchedule, parseTraffic } from '../../model/policy.ts';
@@ -68,12 +68,17 @@ export function readLabels(labels: ReadonlyMap<string, string>): {
     const key = label.slice(PREFIX.length);
     const found = known.get(key);
     const value = found?.parse(text.trim());
-    if (found === undefined) errors.push(`unknown label ${printable(label)}${didYouMean(key, [...known.keys()])}`);
+    if (found === undefined) errors.push(`unknown label ${printable(label)}${meant(key)}`);
     else if (value !== undefined) settings.set(key, value);
     else if (found === name) errors.push(`${label}: ${nameRule(text)}`);
     else errors.push(`${label}: expected ${found.expected}, got ${printable(text)}`);
   }
   return { settings: Object.fromEntries(settings) as Settings, errors };
+}
+
+function meant(key: string): string {
+  const near = suggest(key, [...known.keys()]);
+  return near === undefined ? '' : `; did you mean "${PREFIX}${near}"?`;
 }
 
 export function parseBoolean(text: string): boolean | undefined {
