@@ -148,7 +148,9 @@ function postrouting(family: Family): readonly Block[] {
         // Client and endpoint on one bridge, or the same: the answer would go straight there, unasked for.
         `${ip} saddr . ${ip} daddr @neighbours masquerade fully-random`,
         // 127.0.0.1 means somebody else beyond this host.
-        `${ip} saddr ${loopback(family)} oifname != "lo" masquerade fully-random`,
+        ...(family === 4 ? ['ip saddr 127.0.0.0/8 oifname != "lo" masquerade fully-random'] : []),
+        // From this host itself: the answer comes back to it by any route.
+        'fib saddr type local return',
         // In and out by an uplink: the endpoint's route to the client need not lead through here.
         'iifname != @bridges oifname != @bridges masquerade fully-random',
       ],
@@ -159,6 +161,7 @@ function postrouting(family: Family): readonly Block[] {
 function guard(family: Family): readonly Block[] {
   const ip = familyWord(family);
   const base = (hook: string): string => `type filter hook ${hook} priority ${AFTER_NAT}; policy accept;`;
+  const { prerouting, output } = loopbackGuard(family);
   return [
     {
       kind: 'chain',
@@ -166,19 +169,28 @@ function guard(family: Family): readonly Block[] {
       // Whatever is still on its way to a VIP here was not translated: an unknown port, or a flow nobody remembers.
       lines: [`${ip} daddr @vips goto refuse`, `${ip} daddr @vip_range drop`],
     },
-    {
-      kind: 'chain',
-      name: 'guard_prerouting',
-      lines: [
-        base('prerouting'),
-        // With `route_localnet` the kernel no longer refuses these by itself (CVE-2020-8558).
-        `iifname != "lo" ${ip} saddr ${loopback(family)} drop`,
-        `iifname != "lo" ${ip} daddr ${loopback(family)} ct mark & ${MARK} == 0x00000000 drop`,
-        'jump guard',
-      ],
-    },
-    { kind: 'chain', name: 'guard_output', lines: [base('output'), 'jump guard'] },
+    { kind: 'chain', name: 'guard_prerouting', lines: [base('prerouting'), ...prerouting, 'jump guard'] },
+    { kind: 'chain', name: 'guard_output', lines: [base('output'), ...output, 'jump guard'] },
   ];
 }
 
-const loopback = (family: Family): string => (family === 4 ? '127.0.0.0/8' : '::1');
+/** What may pass between loopback and the other links. */
+function loopbackGuard(family: Family): { readonly prerouting: readonly string[]; readonly output: readonly string[] } {
+  if (family === 4) {
+    return {
+      // With `route_localnet` the kernel no longer refuses these by itself (CVE-2020-8558).
+      prerouting: [
+        'iifname != "lo" ip saddr 127.0.0.0/8 drop',
+        `iifname != "lo" ip daddr 127.0.0.0/8 ct mark & ${MARK} == 0x00000000 drop`,
+      ],
+      output: [],
+    };
+  }
+  // IPv6 has no `route_localnet`: the kernel routes nothing to ::1 that came by another link (`rt6_need_strict`), so
+  // neither can ::1 be a client of another host, nor the other way round. Refused, it is not waited for:
+  // who asked for `localhost` goes on to 127.0.0.1.
+  return {
+    prerouting: ['iifname != "lo" ip6 saddr ::1 drop', 'iifname != "lo" ip6 daddr ::1 goto refuse'],
+    output: ['ip6 saddr ::1 fib daddr type != local goto refuse'],
+  };
+}
