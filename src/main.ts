@@ -49,11 +49,18 @@ const program = createProgram({
   },
 });
 
+/** Ends the process when its output is taken: what goes to a socket, unlike a pipe or a file, is written later. */
+async function exit(code: number): Promise<void> {
+  const streams = [process.stdout, process.stderr];
+  await Promise.all(streams.map((stream) => new Promise<unknown>((resolve) => stream.write('', resolve))));
+  process.exit(code);
+}
+
 try {
   await program.parseAsync();
-  process.exit();
+  await exit(exitCodes.done);
 } catch (error) {
   // The command line's own errors are already told.
   if (!(error instanceof CommanderError)) process.stderr.write(`fairlead: ${describeError(error)}\n`);
-  process.exit(exitCodeOf(error));
+  await exit(exitCodeOf(error));
 }

@@ -57,7 +57,7 @@ export function adminApp(options: AdminAppOptions): Hono {
   get(
     app,
     '/v1/services',
-    withTable(backend, (c, table) => services(c, backend, [...table.services.values()])),
+    withTable(backend, (c, table) => services(c, backend, [...table.services.values()].sort(byKey))),
   );
   get(
     app,
@@ -139,6 +139,8 @@ const notAllowed =
     return refuse(c, 405, { code: 'method-not-allowed', message: `${c.req.path} takes ${allow}` });
   };
 
+const byKey = (a: Service, b: Service): number => (a.key < b.key ? -1 : 1);
+
 async function services(c: Context, backend: AdminBackend, found: readonly Service[]): Promise<Response> {
   const connections = await countConnections(backend);
   const body = jsonList(found, (service) => encodeService(service, connections));
@@ -148,7 +150,9 @@ async function services(c: Context, backend: AdminBackend, found: readonly Servi
 function events(c: Context, { backend, clock, logger, heartbeatMs, signal }: AdminAppOptions): Response {
   const gone = AbortSignal.any([signal, c.req.raw.signal]);
   const body = eventStream({ tables: backend.subscribe(gone), clock, heartbeatMs, signal: gone });
-  return c.body(textStream(endQuietly(body, logger)), 200, { 'content-type': 'text/event-stream' });
+  // Nothing follows a stream on its connection; said beforehand, the connection ends with it when the agent stops.
+  const headers = { 'content-type': 'text/event-stream', connection: 'close' };
+  return c.body(textStream(endQuietly(body, logger)), 200, headers);
 }
 
 /** The status is long sent when a stream fails: it ends, and the client connects again. */

@@ -35,7 +35,8 @@ export class FakeAgent implements AdminBackend {
     problems: [],
   };
   #built: BuiltTable | undefined;
-  #wakeAll = new Set<() => void>();
+  readonly #wakeAll = new Set<() => void>();
+  #stopped = false;
 
   readonly mesh = {
     plan: () => 'table inet fairlead {\n\tchain in\x1b[31m {\n\t}\n}\n',
@@ -63,6 +64,12 @@ export class FakeAgent implements AdminBackend {
   confirm(name: string): void {
     const revision = this.table()?.revision ?? 0;
     this.change({ nodes: this.#input.nodes.map((node) => (node.name === name ? { ...node, revision } : node)) });
+  }
+
+  /** Ends every subscription, as an agent that stops does. */
+  endStreams(): void {
+    this.#stopped = true;
+    for (const wake of this.#wakeAll) wake();
   }
 
   table(): ServiceTable | undefined {
@@ -139,7 +146,7 @@ export class FakeAgent implements AdminBackend {
     let sent: ServiceTable | undefined;
     this.subscribers++;
     try {
-      while (!signal.aborted) {
+      while (!signal.aborted && !this.#stopped) {
         const table = this.table();
         if (table !== undefined && table !== sent) {
           sent = table;

@@ -89,7 +89,7 @@ describe('reading', () => {
     const names = services.map((each: { name: string; stack: string | null }) =>
       [each.name, each.stack].filter((part) => part !== null).join('.'),
     );
-    expect(names.sort()).toEqual(keys);
+    expect(names).toEqual(keys);
   });
 
   it('lists services also where connections cannot be counted', async () => {
@@ -104,6 +104,12 @@ describe('reading', () => {
     const { agent, ask } = setUp();
     agent.setRows(...Array.from({ length: 10_000 }, (_, i) => row(`s${i}`, `e${i}`)));
     expect((await ask('/v1/services')).body).toHaveLength(10_000);
+  });
+
+  it('lists services in the order of their names', async () => {
+    const { agent, ask } = setUp();
+    agent.setRows(row('b', 'b'), row('c', 'c'), row('a', 'a'));
+    expect((await ask('/v1/services')).body.map(({ name }: { name: string }) => name)).toEqual(['a', 'b', 'c']);
   });
 
   it('lists an empty table', async () => {
