@@ -13,7 +13,6 @@ const tool = (path) => join(root, 'node_modules', path);
 const CHECKS = [
   { name: 'format and lint', args: [tool('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings'] },
   { name: 'types', args: [tool('typescript/bin/tsc'), '-p', 'tsconfig.json'] },
-  { name: 'types of the scripts', args: [tool('typescript/bin/tsc'), '-p', 'scripts/tsconfig.json'] },
   { name: 'import rules', args: ['scripts/check-imports.mjs'] },
   { name: 'unused code', args: [tool('knip/bin/knip.js')] },
 ];
