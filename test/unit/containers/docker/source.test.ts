@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DockerSource } from '../../../../src/containers/docker/source.ts';
 import { systemClock } from '../../../../src/lib/clock.ts';
@@ -104,6 +104,19 @@ describe('a socket that is not there', () => {
     const source = run({ endpoint: `unix://${folder}/docker.sock` });
     await expect.poll(() => source.status().error).toMatch(/docker\.sock.*set containers\.docker.*ENOENT/);
     await rm(folder, { recursive: true });
+  });
+
+  it.skipIf(process.geteuid?.() !== 0)('is told apart from one that may not be opened', async () => {
+    await chmod(engine.socket, 0o600);
+    await chmod(dirname(engine.socket), 0o755);
+    process.seteuid?.(65_534);
+    try {
+      const source = run();
+      await expect.poll(() => source.status().error).toMatch(/not allowed to open.*run the agent as root.*EACCES/);
+    } finally {
+      process.seteuid?.(0);
+    }
+    await started();
   });
 });
 
