@@ -3,7 +3,7 @@ import { FairleadError } from '../lib/errors.ts';
 import type { ServiceTable } from '../model/table.ts';
 import type { AdminBackend } from './backend.ts';
 import { refuse } from './errors.ts';
-import { encodeEndpoint } from './json.ts';
+import { type ConnectionCounts, type EndpointDetailJson, encodeEndpoint } from './json.ts';
 import { type FoundEndpoint, findEndpoint } from './lookup.ts';
 
 const PREFIX = '/v1/endpoints/';
@@ -49,13 +49,13 @@ function parsePath(path: string): { readonly text: string; readonly action: Acti
   }
 }
 
-async function detail(backend: AdminBackend, { service, endpoint }: FoundEndpoint) {
+async function detail(backend: AdminBackend, { service, endpoint }: FoundEndpoint): Promise<EndpointDetailJson> {
   const connections = await countConnections(backend);
   return { ...encodeEndpoint(service, endpoint, connections), service: service.key };
 }
 
 /** Undefined where the host cannot count them (no conntrack, not root): no reason to refuse all the rest. */
-export async function countConnections(backend: AdminBackend) {
+export async function countConnections(backend: AdminBackend): Promise<ConnectionCounts | undefined> {
   try {
     return await backend.connections();
   } catch {

@@ -125,7 +125,6 @@ export type NodeJson = Readonly<z.output<typeof nodeJson>>;
 export type StatusJson = Readonly<z.output<typeof statusJson>>;
 export type ResolveJson = Readonly<z.output<typeof resolveJson>>;
 export type DrainJson = Readonly<z.output<typeof drainJson>>;
-export type TableEventJson = Readonly<z.output<typeof tableEventJson>>;
 
 /** Connections by endpoint; an endpoint that is missing has none. */
 export type ConnectionCounts = ReadonlyMap<EndpointId, number>;
