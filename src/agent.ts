@@ -1,12 +1,12 @@
-import { type BlockList, isIPv6 } from 'node:net';
 import { release } from 'node:os';
 import { AdminServer } from './admin/server.ts';
-import { dnsAccess, dnsListen, inList } from './agent/access.ts';
 import { Backend as AdminBackendImpl } from './agent/backend.ts';
 import { hints } from './agent/hints.ts';
+import { dnsListen } from './agent/listen.ts';
 import { createSources, makeDataDir, type Sources } from './agent/sources.ts';
 import type { AgentOptions, StopReason } from './cli/runtime.ts';
 import type { Config } from './config/schema.ts';
+import { compileAllow, defaultAllow, formatSocketAddress } from './dns/address.ts';
 import { DnsServer } from './dns/server.ts';
 import { HealthChecker } from './health/checker.ts';
 import { createHealthMetrics } from './health/metrics.ts';
@@ -91,7 +91,7 @@ class Agent {
   readonly #api: AdminBackendImpl;
   readonly #admin: AdminServer;
   #facts: HostFacts;
-  #access: BlockList;
+  #mayAsk: (address: string) => boolean;
 
   constructor(parts: AgentParts) {
     const { config, demo, log, facts, backend } = parts;
@@ -100,7 +100,7 @@ class Agent {
     const version = readVersion();
     this.#parts = parts;
     this.#facts = facts;
-    this.#access = this.#accessFor(facts);
+    this.#mayAsk = this.#accessFor(facts);
     const metrics = createMetrics({
       build: { version, kernel: release() },
       clock,
@@ -151,11 +151,11 @@ class Agent {
       domain: config.dns.domain,
       aliases: config.dns.aliases,
       ttl: config.dns.ttl,
-      upstreams: config.dns.upstreams.map(hostPort),
+      upstreams: config.dns.upstreams.map(formatSocketAddress),
       routes: Object.fromEntries(
-        Object.entries(config.dns.routes).map(([domain, servers]) => [domain, servers.map(hostPort)]),
+        Object.entries(config.dns.routes).map(([domain, servers]) => [domain, servers.map(formatSocketAddress)]),
       ),
-      allow: (address) => inList(this.#access, address),
+      allow: (address) => this.#mayAsk(address),
       table: () => this.#tables.value,
       log,
       clock,
@@ -243,15 +243,16 @@ class Agent {
     const { config, hostFacts } = this.#parts;
     for await (const facts of hostFacts.watch(signal)) {
       this.#facts = facts;
-      this.#access = this.#accessFor(facts);
+      this.#mayAsk = this.#accessFor(facts);
       this.#dns.setListen(dnsListen(config.dns.listen, config.dns.containers, facts));
       this.#mesh?.setFacts(facts);
     }
   }
 
-  #accessFor(facts: HostFacts): BlockList {
+  #accessFor(facts: HostFacts): (address: string) => boolean {
     const { dns, mesh } = this.#parts.config;
-    return dnsAccess(dns.allow, [mesh.vipCidr, ...(mesh.vipCidr6 === '' ? [] : [mesh.vipCidr6])], facts);
+    const ranges = [mesh.vipCidr, mesh.vipCidr6].filter((range) => range !== '');
+    return compileAllow(dns.allow.length > 0 ? dns.allow : defaultAllow(facts, ranges));
   }
 
   /** Says once that everything works, and in the demo what to try. */
@@ -309,6 +310,3 @@ class Agent {
 
 const READY_LOOK_MS = 10;
 const LEAVE_LOOK_MS = 200;
-
-const hostPort = ({ address, port }: { readonly address: string; readonly port: number }): string =>
-  isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;

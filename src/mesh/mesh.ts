@@ -108,6 +108,11 @@ export class Mesh {
     };
   }
 
+  /** Is the monitor known to report changes? Until it is, others' changes are found by the periodic look. */
+  get isWatching(): boolean {
+    return this.#monitor.proven;
+  }
+
   /** The whole ruleset of the newest table, as `nft -f` takes it. Rejects with `mesh-not-ready` before the first. */
   planText(): string {
     const plan = this.#desired();

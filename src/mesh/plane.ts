@@ -144,7 +144,9 @@ export class MeshPlane {
     return counts;
   }
 
+  /** After the first rules, never before: they guard 127/8 against what `route_localnet` would let in. */
   async #prepare(): Promise<void> {
+    if (this.#applied === undefined) return;
     await this.#host.apply(this.#facts);
     this.#hostError = undefined;
     this.#prepared = true;
@@ -162,6 +164,7 @@ export class MeshPlane {
   async #afterApply({ table, changes }: MeshApplied): Promise<void> {
     const first = this.#applied === undefined;
     this.#applied = table;
+    if (first) this.#preparing.trigger();
     for (const { before, after } of changes) {
       const key = after?.key ?? before?.key;
       if (key !== undefined) this.#drains.update(key, after);

@@ -3,6 +3,13 @@ import { errorCode, FairleadError } from '../../lib/errors.ts';
 import { type ExecResult, exec } from '../../lib/exec.ts';
 import { CT_MARK_BIT } from '../mark.ts';
 
+/** A variant whose filter table has the chain. */
+interface Present {
+  readonly program: string;
+  /** As `-S` prints them. */
+  readonly rules: readonly string[];
+}
+
 /** One of the programs that may hold Docker's rules. */
 interface Variant {
   readonly program: string;
@@ -24,8 +31,10 @@ const RULE = ['-m', 'connmark', '--mark', `${MARK}/${MARK}`, '-m', 'comment', '-
 const LOCK_WAIT = '5';
 
 /**
- * Docker's FORWARD rules drop whatever Docker did not publish. One rule of ours, first in the chain Docker keeps for
- * such purposes, lets connections pass that carry our mark. Where there is no such chain, nothing is done.
+ * Docker's FORWARD rules drop whatever Docker did not publish. One rule of ours in the chain Docker keeps for such
+ * purposes lets connections pass that carry our mark. It stands behind the operator's own rules there, before the
+ * RETURN that Docker closes the chain with: what the operator drops stays dropped. Where there is no such chain,
+ * nothing is done.
  */
 export class DockerFirewall {
   readonly #installed = new Set<string>();
@@ -34,12 +43,13 @@ export class DockerFirewall {
 
   /** Level-triggered: sees that the rule is there, once, in every variant that has the chain. */
   async apply(): Promise<void> {
-    for (const { program } of await variantsWithChain()) {
+    for (const { program, rules } of await variantsWithChain()) {
       if ((await iptables(program, ['-C', CHAIN, ...RULE])).exitCode === 0) {
         this.#installed.add(program);
         continue;
       }
-      await iptablesOk(program, ['-I', CHAIN, ...RULE]);
+      const end = rules.indexOf(`-A ${CHAIN} -j RETURN`);
+      await iptablesOk(program, [...(end === -1 ? ['-A', CHAIN] : ['-I', CHAIN, String(end + 1)]), ...RULE]);
       if (this.#installed.has(program)) this.repairs += 1;
       this.#installed.add(program);
     }
@@ -59,12 +69,16 @@ export class DockerFirewall {
   }
 }
 
-async function variantsWithChain(): Promise<readonly Variant[]> {
-  const found: Variant[] = [];
+async function variantsWithChain(): Promise<readonly Present[]> {
+  const found: Present[] = [];
   for (const variant of VARIANTS) {
     if (variant.legacyTables !== undefined && !(await hasLegacyFilter(variant.legacyTables))) continue;
     const listed = await installedOnly(() => iptables(variant.program, ['-S', CHAIN]));
-    if (listed?.exitCode === 0) found.push(variant);
+    if (listed?.exitCode !== 0) continue;
+    found.push({
+      program: variant.program,
+      rules: listed.stdout.split('\n').filter((line) => line.startsWith('-A ')),
+    });
   }
   return found;
 }

@@ -149,6 +149,8 @@ function postrouting(family: Family): readonly Block[] {
         `${ip} saddr . ${ip} daddr @neighbours masquerade fully-random`,
         // 127.0.0.1 means somebody else beyond this host.
         ...(family === 4 ? ['ip saddr 127.0.0.0/8 oifname != "lo" masquerade fully-random'] : []),
+        // Our own address was chosen for the VIP; the link the endpoint is on may have another.
+        'fib saddr type local fib saddr . oif type != local oifname != @bridges oifname != "lo" masquerade fully-random',
         // From this host itself: the answer comes back to it by any route.
         'fib saddr type local return',
         // In and out by an uplink: the endpoint's route to the client need not lead through here.
@@ -186,11 +188,7 @@ function loopbackGuard(family: Family): { readonly prerouting: readonly string[]
       output: [],
     };
   }
-  // IPv6 has no `route_localnet`: the kernel routes nothing to ::1 that came by another link (`rt6_need_strict`), so
-  // neither can ::1 be a client of another host, nor the other way round. Refused, it is not waited for:
-  // who asked for `localhost` goes on to 127.0.0.1.
-  return {
-    prerouting: ['iifname != "lo" ip6 saddr ::1 drop', 'iifname != "lo" ip6 daddr ::1 goto refuse'],
-    output: ['ip6 saddr ::1 fib daddr type != local goto refuse'],
-  };
+  // IPv6 has no `route_localnet`: the kernel routes nothing to ::1 that came by another link (`rt6_need_strict`), be it
+  // a client or the answer to one. Refused, it is not waited for: who asked for `localhost` goes on to 127.0.0.1.
+  return { prerouting: [], output: ['ip6 saddr ::1 fib daddr type != local goto refuse'] };
 }

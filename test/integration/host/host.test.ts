@@ -201,6 +201,14 @@ describe("Docker's firewall", () => {
     }
   });
 
+  it("stands behind the operator's own rules, whose drops stay in force", async () => {
+    await dockerChains();
+    await host.run('iptables-nft', '-I', 'DOCKER-USER', '-s', '10.66.0.9', '-j', 'DROP');
+    await child.order('apply');
+    const rules = (await host.run('iptables-nft', '-S', 'DOCKER-USER')).trim().split('\n');
+    expect(rules.map((rule) => rule.split(' ').at(-1))).toEqual(['DOCKER-USER', 'DROP', 'ACCEPT', 'RETURN']);
+  });
+
   it('lets marked connections pass where Docker drops the rest', async () => {
     await dockerChains();
     await child.order('apply');
