@@ -1,7 +1,8 @@
 import { release } from 'node:os';
 import { AdminServer } from './admin/server.ts';
-import { Backend as AdminBackendImpl } from './agent/backend.ts';
+import { AgentBackend } from './agent/backend.ts';
 import { hints } from './agent/hints.ts';
+import { leave } from './agent/leave.ts';
 import { dnsListen } from './agent/listen.ts';
 import { createSources, makeDataDir, type Sources } from './agent/sources.ts';
 import type { AgentOptions, StopReason } from './cli/runtime.ts';
@@ -79,7 +80,6 @@ interface AgentParts extends AgentOptions {
 class Agent {
   readonly #parts: AgentParts;
   readonly #clock = systemClock;
-  readonly #startedAt = systemClock.monotonic();
   readonly #stop = new AbortController();
   readonly #tables = new Latest<ServiceTable>();
   readonly #registry: EmbeddedRegistry;
@@ -88,7 +88,7 @@ class Agent {
   readonly #checker: HealthChecker;
   readonly #dns: DnsServer;
   readonly #mesh: MeshPlane | undefined;
-  readonly #api: AdminBackendImpl;
+  readonly #api: AgentBackend;
   readonly #admin: AdminServer;
   #facts: HostFacts;
   #mayAsk: (address: string) => boolean;
@@ -166,7 +166,7 @@ class Agent {
     if (backend.kind === 'nftables') {
       this.#mesh = new MeshPlane(facts, { dataDir, vipCidr, vipCidr6, resyncMs, clock, log, metrics });
     }
-    this.#api = new AdminBackendImpl({
+    this.#api = new AgentBackend({
       node,
       version,
       registry: this.#registry,
@@ -260,7 +260,7 @@ class Agent {
     const { config, demo, log } = this.#parts;
     while (!signal.aborted && this.#api.readiness().length > 0) await this.#clock.sleep(READY_LOOK_MS, signal);
     if (signal.aborted) return;
-    const readyMs = Math.round(this.#clock.monotonic() - this.#startedAt);
+    const readyMs = Math.round(process.uptime() * 1000);
     const { services, endpoints, mesh } = this.#api.status();
     log.info({ readyMs, services, endpoints, mesh: mesh.backend }, 'ready');
     const settled = (table: ServiceTable) =>
@@ -278,35 +278,19 @@ class Agent {
   async #end(reason: unknown): Promise<void> {
     if (reason === ('leave' satisfies StopReason)) {
       try {
-        await this.#leave();
+        await leave({
+          publisher: this.#publisher,
+          mesh: this.#mesh,
+          tables: this.#tables,
+          clock: this.#clock,
+          log: this.#parts.log,
+        });
       } catch (error) {
         this.#parts.log.error({ error: describeError(error) }, 'could not leave in good order');
       }
     }
     this.#stop.abort();
   }
-
-  async #leave(): Promise<void> {
-    const { log } = this.#parts;
-    const drainMs = await this.#publisher.leave();
-    log.info({ drainMs }, 'leaving: endpoints are drained');
-    const deadline = this.#clock.monotonic() + drainMs;
-    while (this.#clock.monotonic() < deadline && (await this.#busy())) {
-      await this.#clock.sleep(LEAVE_LOOK_MS, this.#stop.signal);
-    }
-    await this.#publisher.deregister();
-  }
-
-  /** Has this node's mesh connections to its own endpoints? Where nobody can count them: yes. */
-  async #busy(): Promise<boolean> {
-    try {
-      const counts = (await this.#mesh?.connections(this.#tables.value?.services.values() ?? [])) ?? new Map();
-      return this.#mesh === undefined || counts.values().some((count: number) => count > 0);
-    } catch {
-      return true;
-    }
-  }
 }
 
 const READY_LOOK_MS = 10;
-const LEAVE_LOOK_MS = 200;

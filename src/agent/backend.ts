@@ -12,8 +12,7 @@ import type { DnsServer } from '../dns/server.ts';
 import { FairleadError } from '../lib/errors.ts';
 import type { Latest } from '../lib/latest.ts';
 import type { MeshPlane } from '../mesh/plane.ts';
-import type { EndpointId, Problem } from '../model/service.ts';
-import { inRotation } from '../model/service.ts';
+import { type EndpointId, type EndpointState, inRotation, type Problem } from '../model/service.ts';
 import type { ClusterNode, ServiceTable } from '../model/table.ts';
 import type { TablePublisher } from '../registry/publisher.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -36,7 +35,7 @@ export interface BackendParts {
 const DRAIN_SEEN_MS = 5000;
 
 /** What the admin API knows of the agent. */
-export class Backend implements AdminBackend {
+export class AgentBackend implements AdminBackend {
   readonly #parts: BackendParts;
 
   constructor(parts: BackendParts) {
@@ -131,7 +130,7 @@ export class Backend implements AdminBackend {
   }
 
   /** Waits for the table that shows the change, so that its revision can be waited for on every node. */
-  async #seen(id: EndpointId, done: (state: string & Parameters<typeof inRotation>[0]) => boolean): Promise<DrainJson> {
+  async #seen(id: EndpointId, done: (state: EndpointState) => boolean): Promise<DrainJson> {
     const signal = AbortSignal.timeout(DRAIN_SEEN_MS);
     for await (const table of this.#parts.tables.watch(signal)) {
       const endpoint = findEndpoint(table, id);
