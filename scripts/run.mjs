@@ -12,6 +12,10 @@ const tool = (path) => join(root, 'node_modules', path);
 /** Each is run whatever the others found. */
 const CHECKS = [
   { name: 'format and lint', args: [tool('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings'] },
+  {
+    name: 'promises',
+    args: [tool('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings', 'src', 'test', 'bench', 'scripts'],
+  },
   { name: 'types', args: [tool('typescript/bin/tsc'), '-p', 'tsconfig.json'] },
   { name: 'import rules', args: ['scripts/check-imports.mjs'] },
   { name: 'unused code', args: [tool('knip/bin/knip.js')] },
