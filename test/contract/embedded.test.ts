@@ -6,11 +6,10 @@ import { silentLogger } from '../../src/lib/logger.ts';
 import { EmbeddedRegistry } from '../../src/registry/embedded/embedded.ts';
 import { registryContract } from './registry.ts';
 
-registryContract('embedded', async () => {
+const makeBackend = async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'fairlead-registry-'));
   return {
-    cluster: false,
-    create: (name) =>
+    create: (name: string) =>
       new EmbeddedRegistry({
         dataDir,
         node: { name, address: '192.168.50.11' },
@@ -20,4 +19,6 @@ registryContract('embedded', async () => {
       }),
     remove: () => rm(dataDir, { recursive: true }),
   };
-});
+};
+
+registryContract('embedded', { cluster: false, makeBackend });
