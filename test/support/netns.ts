@@ -79,6 +79,8 @@ export async function createNetns(label = 'ns'): Promise<Netns> {
   const ns = new Netns(`${PREFIX}-${process.pid}-${counter}-${label}`);
   await execOk('ip', ['netns', 'add', ns.name]);
   await ns.ip('link set lo up');
+  // Link-local addresses, too, are usable at once.
+  await ns.sysctl({ 'net.ipv6.conf.default.accept_dad': 0 });
   return ns;
 }
 
@@ -127,7 +129,8 @@ export async function connect(a: End, b: End): Promise<void> {
 
 /** A bridge in `ns` with its addresses, up; containers attach with `connect({…}, {ns, device, bridge: name})`. */
 export async function addBridge(ns: Netns, name: string, addresses: readonly string[]): Promise<void> {
-  await ns.ip(`link add ${name} type bridge forward_delay 0`);
+  // Snooping holds back neighbour solicitations until the first MLD report, a second or so.
+  await ns.ip(`link add ${name} type bridge forward_delay 0 mcast_snooping 0`);
   await ns.ip(`link set ${name} up`);
   for (const address of addresses) await addAddress(ns, name, address);
 }

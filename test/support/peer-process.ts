@@ -63,7 +63,10 @@ const call = ({ address, port, from, fromPort, timeoutMs = 1000 }: DialCommand) 
 const ask = ({ address, port, from, fromPort = 0, timeoutMs = 1000 }: DialCommand) =>
   new Promise<Outcome>((resolve) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    let open = true;
     const done = (outcome: Outcome) => {
+      if (!open) return;
+      open = false;
       clearTimeout(timer);
       socket.close();
       resolve(outcome);
@@ -71,8 +74,10 @@ const ask = ({ address, port, from, fromPort = 0, timeoutMs = 1000 }: DialComman
     const timer = setTimeout(() => done({ error: 'ETIMEDOUT' }), timeoutMs);
     socket.on('message', (message) => done(parse(message.toString())));
     socket.on('error', (error) => done({ error: codeOf(error) }));
+    // A packet refused on its way out fails the sending itself, with EPERM.
+    const report = (error: Error | null) => (error === null ? undefined : done({ error: codeOf(error) }));
     // Connected, so that an ICMP error reaches the socket.
-    socket.bind(fromPort, from, () => socket.connect(port, address, () => socket.send('?')));
+    socket.bind(fromPort, from, () => socket.connect(port, address, () => socket.send('?', report)));
   });
 
 const codeOf = (error: Error): string => ('code' in error ? String(error.code) : error.message);

@@ -1,34 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Service } from '../../../src/model/table.ts';
-import { endpoint, service } from '../../support/services.ts';
+import type { Protocol } from '../../../src/model/service.ts';
+import { type EndpointOptions, service } from '../../support/services.ts';
 import { createWorld, type PeerName, RunningMesh, type World } from './world.ts';
-
-let world: World;
-let running: RunningMesh;
 
 const VIP = '10.96.0.1';
 const VIP6 = 'fd00:f1::1';
 
-const br1 = { address: '10.1.0.11', address6: 'fd00:1::11' };
-
-const services: readonly Service[] = [
-  service('web', {
-    vip: VIP,
-    vip6: VIP6,
-    ports: [
-      { port: 80, publish: 8000 },
-      { name: 'dns', port: 53, protocol: 'udp', publish: 5300 },
-    ],
-    endpoints: {
-      c1: br1,
-    },
-  }),
-];
+let world: World;
+let running: RunningMesh;
 
 beforeAll(async () => {
   world = await createWorld();
   running = new RunningMesh(world.nft);
-  await running.apply(...services);
 });
 
 afterAll(async () => {
@@ -36,28 +19,270 @@ afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
 });
 
-test('x', async () => {
-  const p = world.peers;
-  console.log('host vip', await p.host.ask('tcp', VIP, 80));
-  console.log('c2 vip', await p.c2.ask('tcp', VIP, 80));
-  console.log('c1 vip hairpin', await p.c1.ask('tcp', VIP, 80));
-  console.log('c4 vip', await p.c4.ask('tcp', VIP, 80));
-  console.log('client vip', await p.client.ask('tcp', VIP, 80));
-  for (const a of ['192.168.50.1', '10.1.0.1', '127.0.0.1', '::1', 'fd00:50::1']) {
-    console.log('host pub', a, await p.host.ask('tcp', a, 8000));
-    if (a !== '127.0.0.1' && a !== '::1') console.log('client pub', a, await p.client.ask('tcp', a, 8000));
-  }
-  console.log('host vip6', await p.host.ask('tcp', VIP6, 80));
-  console.log('c2 vip6', await p.c2.ask('tcp', VIP6, 80));
-  console.log('c1 vip6', await p.c1.ask('tcp', VIP6, 80));
-  console.log('client vip6', await p.client.ask('tcp', VIP6, 80));
-  console.log('unknown port', await p.host.ask('tcp', VIP, 81), await p.c1.ask('tcp', VIP, 81), await p.client.ask('udp', VIP, 81), await p.host.ask('udp', VIP, 81), await p.host.ask('tcp', VIP6, 81), await p.c1.ask('udp', VIP6, 81));
-  console.log('unalloc', await p.host.ask('tcp', '10.96.7.7', 81), await p.c1.ask('tcp', '10.96.7.7', 81));
-  const f = await running.apply(service('web', { vip: VIP, vip6: VIP6, ports: [{ publish: 8000 }, {name: 'http', port: 53, protocol: 'udp', publish: 5300}], endpoints: { c1: { ...br1, state: 'critical' } } }));
-  console.log('refuse', await p.host.ask('tcp', VIP, 80), await p.c1.ask('tcp', VIP, 80), await p.host.ask('tcp', '127.0.0.1', 8000), await p.host.ask('tcp', '::1', 8000), await p.client.ask('tcp', '192.168.50.1', 8000), await p.client.ask('udp', '192.168.50.1', 5300), await p.host.ask('udp', '127.0.0.1', 5300), await p.c1.ask('udp', VIP6, 53));
-  await running.apply(service('web', { vip: VIP, vip6: VIP6, ports: [{ publish: 8000 }], endpoints: { l: {address: '127.0.0.1', address6: '::1', port: 9000} } }));
-  console.log('loop', await p.host.ask('tcp', VIP, 80), await p.c1.ask('tcp', VIP, 80), await p.host.ask('tcp', '127.0.0.1', 8000), await p.host.ask('tcp', '::1', 8000), await p.client.ask('tcp', '192.168.50.1', 8000),  await p.client.ask('tcp', 'fd00:50::1', 8000), await p.c1.ask('tcp', VIP6, 80), await p.host.ask('tcp', VIP6, 80));
-  console.log('martian', await p.c1.ask('tcp', '10.1.0.1', 9000));
-  await running.apply(service('web', { vip: VIP, vip6: VIP6, ports: [{ publish: 8000 }], endpoints: { l: {address: '192.168.60.2', address6: 'fd00:60::2', port: 8080} } }));
-  console.log('far', await p.client.ask('tcp', VIP, 80), await p.client.ask('tcp', '192.168.50.1', 8000), await p.client.ask('tcp', 'fd00:50::1', 8000), await p.host.ask('tcp', VIP, 80), await p.host.ask('tcp', '127.0.0.1', 8000), await p.host.ask('tcp', '::1', 8000));
-}, 60000);
+const WEB = {
+  vip: VIP,
+  vip6: VIP6,
+  ports: [
+    { port: 80, publish: 8000 },
+    { port: 53, protocol: 'udp', publish: 5300 },
+  ],
+} as const;
+
+const C1 = { address: '10.1.0.11', address6: 'fd00:1::11' };
+const LOOPBACK = { address: '127.0.0.1', address6: '::1', port: 9000 };
+const FAR = { address: '192.168.60.2', address6: 'fd00:60::2' };
+
+/** Who asks where, who answers, and which client address it sees. */
+type Row = readonly [who: PeerName, protocol: Protocol, address: string, port: number, answer: string, seen: string];
+
+describe.each<readonly [string, EndpointOptions, readonly Row[]]>([
+  [
+    'a container',
+    C1,
+    [
+      ['host', 'tcp', VIP, 80, 'c1', '192.168.50.1'],
+      ['host', 'udp', VIP, 53, 'c1', '192.168.50.1'],
+      ['host', 'tcp', VIP6, 80, 'c1', 'fd00:50::1'],
+      // On one bridge the answer must come back through the host.
+      ['c2', 'tcp', VIP, 80, 'c1', '10.1.0.1'],
+      ['c2', 'udp', VIP, 53, 'c1', '10.1.0.1'],
+      ['c2', 'tcp', VIP6, 80, 'c1', 'fd00:1::1'],
+      ['c1', 'tcp', VIP, 80, 'c1', '10.1.0.1'],
+      ['c1', 'udp', VIP, 53, 'c1', '10.1.0.1'],
+      ['c1', 'tcp', VIP6, 80, 'c1', 'fd00:1::1'],
+      ['c1', 'tcp', '10.1.0.1', 8000, 'c1', '10.1.0.1'],
+      // From elsewhere the client's address is kept.
+      ['c4', 'tcp', VIP, 80, 'c1', '10.2.0.14'],
+      ['client', 'tcp', VIP, 80, 'c1', '192.168.50.2'],
+      ['client', 'tcp', VIP6, 80, 'c1', 'fd00:50::2'],
+      ['client', 'tcp', '192.168.50.1', 8000, 'c1', '192.168.50.2'],
+      ['client', 'udp', '192.168.50.1', 5300, 'c1', '192.168.50.2'],
+      ['client', 'tcp', '192.168.60.1', 8000, 'c1', '192.168.50.2'],
+      ['client', 'tcp', '10.1.0.1', 8000, 'c1', '192.168.50.2'],
+      ['client', 'tcp', 'fd00:50::1', 8000, 'c1', 'fd00:50::2'],
+      ['c4', 'tcp', '10.2.0.1', 8000, 'c1', '10.2.0.14'],
+      ['host', 'tcp', '192.168.50.1', 8000, 'c1', '192.168.50.1'],
+      ['host', 'tcp', '10.1.0.1', 8000, 'c1', '10.1.0.1'],
+      ['host', 'tcp', '127.0.0.1', 8000, 'c1', '10.1.0.1'],
+      ['host', 'udp', '127.0.0.1', 5300, 'c1', '10.1.0.1'],
+      ['host', 'tcp', 'fd00:50::1', 8000, 'c1', 'fd00:50::1'],
+    ],
+  ],
+  [
+    'a process on loopback',
+    LOOPBACK,
+    [
+      ['host', 'tcp', VIP, 80, 'loopback', '192.168.50.1'],
+      ['host', 'tcp', VIP6, 80, 'loopback6', 'fd00:50::1'],
+      ['host', 'tcp', '127.0.0.1', 8000, 'loopback', '127.0.0.1'],
+      ['host', 'tcp', '::1', 8000, 'loopback6', '::1'],
+      ['host', 'tcp', '192.168.50.1', 8000, 'loopback', '192.168.50.1'],
+      ['c1', 'tcp', VIP, 80, 'loopback', '10.1.0.11'],
+      ['c1', 'tcp', '10.1.0.1', 8000, 'loopback', '10.1.0.11'],
+      ['client', 'tcp', '192.168.50.1', 8000, 'loopback', '192.168.50.2'],
+    ],
+  ],
+  [
+    'an address beyond another uplink',
+    FAR,
+    [
+      ['host', 'tcp', VIP, 80, 'far', '192.168.60.1'],
+      ['host', 'tcp', VIP6, 80, 'far', 'fd00:60::1'],
+      ['host', 'tcp', '127.0.0.1', 8000, 'far', '192.168.60.1'],
+      ['client', 'tcp', VIP, 80, 'far', '192.168.60.1'],
+      ['client', 'tcp', VIP6, 80, 'far', 'fd00:60::1'],
+      ['client', 'udp', '192.168.50.1', 5300, 'far', '192.168.60.1'],
+      ['client', 'tcp', 'fd00:50::1', 8000, 'far', 'fd00:60::1'],
+    ],
+  ],
+])('an endpoint that is %s', (_what, where, rows) => {
+  beforeAll(async () => {
+    await running.apply(service('web', { ...WEB, endpoints: { one: where } }));
+  });
+
+  test.each(rows)('%s asks %s %s %d: %s answers and sees %s', async (who, protocol, address, port, answer, seen) => {
+    expect(await world.peers[who].ask(protocol, address, port)).toMatchObject({ name: answer, from: seen });
+  });
+});
+
+/** Everything that must fail at once, and with what: a packet refused on its way out fails the sending itself. */
+type Refusal = readonly [who: PeerName, protocol: Protocol, address: string, port: number, error: string];
+
+describe('refused at once', () => {
+  const refused = async ([who, protocol, address, port, error]: Refusal): Promise<void> => {
+    const answer = await world.peers[who].ask(protocol, address, port);
+    expect(answer).toMatchObject({ error });
+    expect(answer.ms).toBeLessThan(100);
+  };
+
+  describe('while a service has no endpoint in rotation', () => {
+    beforeAll(async () => {
+      await running.apply(service('web', { ...WEB, endpoints: { one: { ...C1, state: 'critical' } } }));
+    });
+
+    test.each<Refusal>([
+      ['host', 'tcp', VIP, 80, 'ECONNREFUSED'],
+      ['host', 'tcp', VIP6, 80, 'ECONNREFUSED'],
+      ['host', 'udp', VIP, 53, 'EPERM'],
+      ['c1', 'tcp', VIP, 80, 'ECONNREFUSED'],
+      ['c1', 'udp', VIP, 53, 'ECONNREFUSED'],
+      ['c1', 'udp', VIP6, 53, 'ECONNREFUSED'],
+      ['client', 'tcp', VIP, 80, 'ECONNREFUSED'],
+      ['client', 'tcp', '192.168.50.1', 8000, 'ECONNREFUSED'],
+      ['client', 'tcp', 'fd00:50::1', 8000, 'ECONNREFUSED'],
+      ['client', 'udp', '192.168.50.1', 5300, 'ECONNREFUSED'],
+      ['host', 'tcp', '127.0.0.1', 8000, 'ECONNREFUSED'],
+      ['host', 'tcp', '::1', 8000, 'ECONNREFUSED'],
+    ])('%s asks %s %s %d: %s', async (...row) => refused(row));
+  });
+
+  describe('what nobody serves', () => {
+    beforeAll(async () => {
+      await running.apply(service('web', { ...WEB, endpoints: { one: C1 } }));
+    });
+
+    test.each<Refusal>([
+      ['host', 'tcp', VIP, 81, 'ECONNREFUSED'],
+      ['host', 'udp', VIP, 81, 'EPERM'],
+      ['c1', 'tcp', VIP, 81, 'ECONNREFUSED'],
+      ['c1', 'udp', VIP, 81, 'ECONNREFUSED'],
+      ['c1', 'udp', VIP, 80, 'ECONNREFUSED'],
+      ['client', 'tcp', VIP6, 81, 'ECONNREFUSED'],
+      // Untouched: the host's own business.
+      ['client', 'tcp', '192.168.50.1', 8001, 'ECONNREFUSED'],
+      // The kernel cannot route from ::1 to another link; `localhost` must go on to 127.0.0.1.
+      ['host', 'tcp', '::1', 8000, 'ECONNREFUSED'],
+    ])('%s asks %s %s %d: %s', async (...row) => refused(row));
+
+    test('a daemon of the host keeps its port', async () => {
+      expect(await world.peers.client.ask('tcp', '192.168.50.1', 8080)).toMatchObject({ name: 'host' });
+    });
+  });
+});
+
+describe('dropped', () => {
+  test.each<readonly [PeerName, string]>([
+    ['host', '10.96.7.7'],
+    ['c1', '10.96.7.7'],
+    ['client', '10.96.7.7'],
+    ['client', 'fd00:f1::77'],
+  ])('%s asks an address of the range that is nobody’s: %s', async (who, address) => {
+    await running.apply(service('web', { ...WEB, endpoints: { one: C1 } }));
+    // Should it leave, it would go where the default route leads: to the client.
+    await world.host.ip('route replace default via 192.168.50.2');
+    const before = await sentBy(world);
+    expect(await world.peers[who].ask('tcp', address, 80, { timeoutMs: 150 })).toMatchObject({
+      error: expect.stringMatching(/^(ETIMEDOUT|EPERM)$/),
+    });
+    expect(await sentBy(world)).toBe(before);
+    await world.host.ip('route del default');
+  });
+
+  test('127.0.0.0/8 from outside, though route_localnet is on', async () => {
+    // As an attacker on the bridge would: c2 has no loopback network, and routes it to the host.
+    const { c2 } = world.namespaces;
+    await c2.sysctl({ 'net.ipv4.conf.all.route_localnet': 1 });
+    await c2.ip('route del local 127.0.0.0/8 dev lo table local');
+    await c2.ip('route add 127.0.0.0/8 via 10.1.0.1');
+    expect(await world.peers.c2.ask('tcp', '127.1.1.1', 8080, { from: '10.1.0.12', timeoutMs: 150 })).toMatchObject({
+      error: 'ETIMEDOUT',
+    });
+    await c2.ip('route del 127.0.0.0/8 via 10.1.0.1');
+  });
+
+  test('traffic: local without an endpoint on this node', async () => {
+    const elsewhere = { ...C1, node: 'n2' };
+    await running.apply(service('web', { ...WEB, traffic: 'local', endpoints: { one: elsewhere } }));
+    expect(await world.peers.client.ask('tcp', '192.168.50.1', 8000, { timeoutMs: 150 })).toMatchObject({
+      error: 'ETIMEDOUT',
+    });
+  });
+});
+
+describe('balance', () => {
+  const three = { a: '10.1.0.11', b: '10.1.0.12', c: '10.1.0.13' };
+  const counts = async (who: PeerName, count: number): Promise<Readonly<Record<string, number>>> => {
+    const answers = await world.peers[who].dial({ protocol: 'tcp', address: VIP, port: 80, count });
+    return Object.fromEntries(
+      ['c1', 'c2', 'c3'].map((name) => [name, answers.filter((answer) => answer.name === name).length]),
+    );
+  };
+
+  test('by equal weights', async () => {
+    await running.apply(service('web', { ...WEB, endpoints: three }));
+    const seen = await counts('host', 600);
+    // 200 each, with a standard deviation of 11.5.
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(140);
+    expect(Object.values(seen).reduce((a, b) => a + b)).toBe(600);
+  });
+
+  test('by weights, none for weight 0', async () => {
+    await running.apply(
+      service('web', {
+        ...WEB,
+        endpoints: {
+          a: { address: '10.1.0.11', weight: 30 },
+          b: { address: '10.1.0.12', weight: 10 },
+          c: { address: '10.1.0.13', weight: 0 },
+        },
+      }),
+    );
+    const seen = await counts('client', 400);
+    expect(seen.c3).toBe(0);
+    // 300 and 100, with a standard deviation of 8.7.
+    expect(seen.c1).toBeGreaterThan(255);
+    expect(seen.c2).toBeGreaterThan(55);
+  });
+
+  test('affinity client-ip: one client, one endpoint, on every way in', async () => {
+    await running.apply(service('web', { ...WEB, affinity: { kind: 'client-ip' }, endpoints: three }));
+    for (const who of ['client', 'c4'] as const) {
+      const vip = await world.peers[who].dial({ protocol: 'tcp', address: VIP, port: 80, count: 20 });
+      const published = await world.peers[who].dial({ protocol: 'tcp', address: '10.2.0.1', port: 8000, count: 20 });
+      expect(new Set([...vip, ...published].map(({ name }) => name)).size).toBe(1);
+    }
+  });
+
+  test('schedule source-hash: one flow, one endpoint; many flows, all', async () => {
+    await running.apply(service('web', { ...WEB, schedule: 'source-hash', endpoints: three }));
+    const ask = async (fromPort: number) => {
+      const answer = await world.peers.client.ask('udp', VIP, 53, { from: '192.168.50.2', fromPort });
+      await world.host.exec('conntrack', ['-D', '-p', 'udp', '--orig-port-src', String(fromPort)]);
+      return answer.name;
+    };
+    const first = [];
+    for (let port = 20_000; port < 20_016; port++) first.push(await ask(port));
+    expect(new Set(first).size).toBe(3);
+    expect(await ask(20_000)).toBe(first[0]);
+    expect(await ask(20_007)).toBe(first[7]);
+  });
+
+  test('prefer-local: this node’s endpoint alone, while it is healthy', async () => {
+    const web = (state: 'passing' | 'critical') =>
+      service('web', {
+        ...WEB,
+        traffic: 'prefer-local',
+        endpoints: { a: { address: '10.1.0.11', state }, b: { address: '10.1.0.12', node: 'n2' } },
+      });
+    await running.apply(web('passing'));
+    expect(await counts('host', 20)).toEqual({ c1: 20, c2: 0, c3: 0 });
+    await running.apply(web('critical'));
+    expect(await counts('host', 20)).toEqual({ c1: 0, c2: 20, c3: 0 });
+  });
+});
+
+test('the mark on translated connections leaves the other bits alone', async () => {
+  await world.host.feed(
+    'table ip marks { chain a { type filter hook prerouting priority -140; ct mark set ct mark | 0x00000402; }\n }',
+    'nft',
+    '-f',
+    '-',
+  );
+  await running.apply(service('web', { ...WEB, endpoints: { one: C1 } }));
+  await world.peers.client.ask('tcp', VIP, 80);
+  expect(await world.host.run('conntrack', '-L', '-p', 'tcp', '-d', VIP)).toContain(`mark=${0x1000_0402}`);
+});
+
+/** Packets the host has sent by its first uplink. */
+const sentBy = async ({ host }: World): Promise<string> =>
+  await host.run('cat', '/sys/class/net/up1/statistics/tx_packets');

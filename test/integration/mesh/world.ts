@@ -26,6 +26,7 @@ export const RANGES = { vipCidr: '10.96.0.0/16', vipCidr6: 'fd00:f1::/112' };
  */
 export interface World extends AsyncDisposable {
   readonly host: Netns;
+  readonly namespaces: Readonly<Record<PeerName, Netns>>;
   readonly peers: Readonly<Record<PeerName, Peer>>;
   readonly nft: NftCommand;
 }
@@ -54,9 +55,16 @@ export async function createWorld(): Promise<World> {
   });
   await addBridge(host, 'br1', ['10.1.0.1/24', 'fd00:1::1/64']);
   await addBridge(host, 'br2', ['10.2.0.1/24']);
-  const container = async (label: string, bridge: string, addresses: readonly string[], gateways: readonly string[]) => {
+  const container = async (
+    label: string,
+    bridge: string,
+    addresses: readonly string[],
+    gateways: readonly string[],
+  ) => {
     const ns = await create(label);
     await connect({ ns, device: 'eth0', addresses, gateways }, { ns: host, device: `v${label}`, bridge });
+    // With br_netfilter a translated packet never leaves the bridge, which returns none to where it came from otherwise.
+    await host.ip(`link set v${label} type bridge_slave hairpin on`);
     return ns;
   };
   const onBr1 = (n: number) =>
@@ -81,9 +89,11 @@ export async function createWorld(): Promise<World> {
   await host.ip('route add 10.96.0.0/16 dev lo src 192.168.50.1');
   await host.ip('route add fd00:f1::/112 dev lo src fd00:50::1');
 
-  const peers = Object.fromEntries(
-    Object.entries({ host, c1, c2, c3, c4, client, far }).map(([name, ns]) => [name, new Peer(ns)]),
-  ) as Record<PeerName, Peer>;
+  const namespaces = { host, c1, c2, c3, c4, client, far };
+  const peers = Object.fromEntries(Object.entries(namespaces).map(([name, ns]) => [name, new Peer(ns)])) as Record<
+    PeerName,
+    Peer
+  >;
   await Promise.all(
     Object.entries(peers).map(async ([name, peer]) => {
       for (const protocol of ['tcp', 'udp'] as const) {
@@ -97,6 +107,7 @@ export async function createWorld(): Promise<World> {
   const owned = stack.move();
   return {
     host,
+    namespaces,
     peers,
     nft: ['ip', 'netns', 'exec', host.name, 'nft'],
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
