@@ -13,7 +13,8 @@ export class Coalescer {
   readonly #options: CoalescerOptions;
   #emittedAt = Number.NEGATIVE_INFINITY;
   #eventAt: number | undefined;
-  #waiting = false;
+  /** Told apart by identity: a timer that comes late must not emit for the wait after its own. */
+  #wait: symbol | undefined;
 
   constructor(options: CoalescerOptions) {
     this.#options = options;
@@ -22,7 +23,7 @@ export class Coalescer {
   /** Emits now, with everything that waits. */
   now(eventAt: number | undefined): void {
     const earliest = Math.min(this.#eventAt ?? Number.POSITIVE_INFINITY, eventAt ?? Number.POSITIVE_INFINITY);
-    this.#waiting = false;
+    this.#wait = undefined;
     this.#eventAt = undefined;
     this.#emittedAt = this.#options.clock.monotonic();
     this.#options.emit(Number.isFinite(earliest) ? earliest : undefined);
@@ -34,9 +35,10 @@ export class Coalescer {
     const restMs = this.#emittedAt + intervalMs - clock.monotonic();
     if (restMs <= 0) return this.now(eventAt);
     if (eventAt !== undefined) this.#eventAt = Math.min(this.#eventAt ?? eventAt, eventAt);
-    if (this.#waiting) return;
-    this.#waiting = true;
+    if (this.#wait !== undefined) return;
+    const wait = Symbol('wait');
+    this.#wait = wait;
     await clock.sleep(restMs, signal);
-    if (this.#waiting && !signal.aborted) this.now(undefined);
+    if (this.#wait === wait && !signal.aborted) this.now(undefined);
   }
 }

@@ -43,6 +43,7 @@ export class Picture {
     const failed = this.#failures.delete(container.id);
     if (container.phase === 'stopped') return this.remove(container.id) || failed;
     const before = this.#entries.get(container.id);
+    // A new run has begun, its start and the end of the one before unheard.
     if (before !== undefined && before.container.startedAt !== container.startedAt) this.#signals.delete(container.id);
     return this.#declare(container) || failed;
   }
@@ -62,11 +63,6 @@ export class Picture {
     const entry = this.#entries.get(id);
     this.#entries.delete(id);
     return failed || (entry !== undefined && (entry.workloads.length > 0 || entry.problem !== undefined));
-  }
-
-  /** A new run has begun: signals of the one before no longer count. */
-  started(id: string): void {
-    this.#signals.delete(id);
   }
 
   signal(id: string, signal: number): boolean {

@@ -106,7 +106,6 @@ export class DockerSession {
         if (picture.signal(id, event.signal)) onChange({ eventAt, urgent: true });
         return;
       case 'started':
-        picture.started(id);
         this.#askAbout(id, eventAt);
         return;
       case 'changed':

@@ -30,3 +30,19 @@ it('emits the first change at once, gathers those that follow, and never keeps b
   await waiting;
   expect(emitted.slice(2)).toEqual([[24, 23]]);
 });
+
+it('keeps the distance although a timer comes late', async () => {
+  const clock = new ManualClock();
+  const { signal } = new AbortController();
+  const emittedAt: number[] = [];
+  const coalescer = new Coalescer({ clock, intervalMs: 20, emit: () => emittedAt.push(clock.monotonic()) });
+  coalescer.now(undefined);
+  const waits = [coalescer.soon(undefined, signal)];
+  clock.advance(25);
+  // The timer has fired, but what waits for it has not run yet.
+  waits.push(coalescer.soon(undefined, signal), coalescer.soon(undefined, signal));
+  await waits[0];
+  clock.advance(20);
+  await Promise.all(waits);
+  expect(emittedAt).toEqual([0, 25, 45]);
+});

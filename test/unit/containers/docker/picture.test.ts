@@ -50,8 +50,8 @@ it('remembers a signal that came before the first look, until the next run', () 
   of.put(container({ state: { StartedAt: '2026-01-01T00:01:00Z' } }));
   expect(states(of)).toEqual(['web-1:80 passing']);
   of.signal(ID, 15);
-  of.started(ID);
-  of.put(container());
+  of.remove(ID);
+  of.put(container({ state: { StartedAt: '2026-01-01T00:01:00Z' } }));
   expect(states(of)).toEqual(['web-1:80 passing']);
 });
 

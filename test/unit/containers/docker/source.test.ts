@@ -68,21 +68,30 @@ describe('the first picture', () => {
     run();
     await seen(['late:80 passing']);
   });
+});
 
-  it('does not bring back what dies while it is taken', async () => {
-    const id = await engine.run({ name: 'web-1', labels: WEB });
-    engine.inject((path, _response, answer) => {
-      answer();
-      if (path === `/containers/${id}/json`) {
-        engine.inject(undefined);
-        engine.docker.kill(engine.docker.container(id), 'SIGKILL');
-      }
-    });
-    run();
-    await seen([]);
-    await engine.run({ name: 'web-2', labels: WEB });
-    await seen(['web-2:80 passing']);
+it('an answer older than a death does not bring the dead back', async () => {
+  run();
+  await started();
+  const held = Promise.withResolvers<() => void>();
+  engine.inject((path, response, answer) => {
+    const id = path.split('/')[2] ?? '';
+    const container = engine.docker.containers.get(id);
+    if (container?.name !== 'dying' || !path.endsWith('/json')) return answer();
+    const alive = JSON.stringify(engine.docker.inspect(container));
+    held.resolve(() => response.end(alive));
   });
+  const dying = await engine.run({ name: 'dying', labels: WEB });
+  const release = await held.promise;
+  engine.docker.kill(engine.docker.container(dying), 'SIGKILL');
+  await engine.run({ name: 'web-1', labels: WEB });
+  await seen(['web-1:80 passing']);
+  release();
+  await engine.run({ name: 'web-2', labels: WEB });
+  await recorder.until(() => recorder.workload('web-2:80') !== undefined);
+  expect(recorder.states.flatMap(({ workloads }) => workloads).some(({ localId }) => localId === 'dying:80')).toBe(
+    false,
+  );
 });
 
 describe('a socket that is not there', () => {
