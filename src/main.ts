@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
 import { exitCodeOf, exitCodes } from './cli/exit-code.ts';
+import { newerNode } from './cli/newer-node.ts';
 import { createProgram } from './cli/program.ts';
 import type { StopReason } from './cli/runtime.ts';
 import { Terminal } from './cli/terminal.ts';
 import { systemClock } from './lib/clock.ts';
 import { describeError, errorCode } from './lib/errors.ts';
+import { runInstead } from './lib/exec.ts';
 import type { Logger } from './lib/logger.ts';
 
 /** The first SIGTERM or SIGINT stops in good order; with the handlers gone a second one ends the process at once. */
@@ -57,6 +59,8 @@ async function exit(code: number): Promise<void> {
 }
 
 try {
+  const newer = newerNode(process.versions.node);
+  if (newer !== undefined) process.exit(await runInstead(newer, process.argv.slice(1)));
   await program.parseAsync();
   await exit(exitCodes.done);
 } catch (error) {

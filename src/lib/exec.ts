@@ -1,4 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:os';
 import { FairleadError } from './errors.ts';
 
 export interface ExecOptions {
@@ -93,3 +95,21 @@ export async function execOk(program: string, args: readonly string[], options: 
 export function spawnProgram(program: string, args: readonly string[]): ChildProcessWithoutNullStreams {
   return spawn(program, [...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, PATH, LC_ALL: 'C' } });
 }
+
+/**
+ * Runs a program in this one's place: it has our standard streams and gets our signals. Resolves with its exit code,
+ * 128 + n where signal n ended it, as a shell tells it.
+ */
+export async function runInstead(program: string, args: readonly string[]): Promise<number> {
+  const child = spawn(program, [...args], { stdio: 'inherit' });
+  const forward = (signal: NodeJS.Signals) => child.kill(signal);
+  for (const signal of FORWARDED) process.on(signal, forward);
+  try {
+    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+  } finally {
+    for (const signal of FORWARDED) process.off(signal, forward);
+  }
+}
+
+const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'];
