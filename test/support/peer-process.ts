@@ -10,7 +10,7 @@ import type { Answer, DialCommand, PeerCommand, ServeCommand } from './peer.ts';
 
 async function serve({ protocol, address, port, name }: ServeCommand): Promise<void> {
   if (protocol === 'udp') {
-    const socket = createSocket(address.includes(':') ? { type: 'udp6', ipv6Only: true } : 'udp4');
+    const socket = address.includes(':') ? createSocket({ type: 'udp6', ipv6Only: true }) : createSocket('udp4');
     socket.on('message', (_message, from) =>
       socket.send(`${name} ${from.address} ${from.port}`, from.port, from.address),
     );

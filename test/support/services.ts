@@ -2,7 +2,7 @@ import { defaultPolicy } from '../../src/model/policy.ts';
 import type { ServicePort } from '../../src/model/service.ts';
 import type { Endpoint, Service, ServiceTable } from '../../src/model/table.ts';
 
-export type EndpointOptions = Partial<Omit<Endpoint, 'ports'>> & {
+export type EndpointOptions = Partial<Endpoint> & {
   readonly address: string;
   readonly port?: number;
 };

@@ -1,24 +1,16 @@
 import { expect, test } from 'vitest';
-import type { Service } from '../../../src/model/table.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createNetns } from '../../support/netns.ts';
-import { service, table } from '../../support/services.ts';
+import { table } from '../../support/services.ts';
+import { many, numbered } from './many.ts';
 import { RunningMesh } from './world.ts';
 
 const SERVICES = 10_000;
 
-const numbered = (n: number, endpoints: number): Service =>
-  service(`s${n}`, {
-    vip: `10.96.${n >> 8}.${n & 255}`,
-    endpoints: Object.fromEntries(
-      Array.from({ length: endpoints }, (_, i) => [`e${i}`, `10.${1 + i}.${n >> 8}.${n & 255}`]),
-    ),
-  });
-
 test('10,000 services of three endpoints: loaded, one changed, flushed by others, taken over', async () => {
   await using host = await createNetns('host');
   const command = ['ip', 'netns', 'exec', host.name, 'nft'] as const;
-  const services = Array.from({ length: SERVICES }, (_, i) => numbered(i + 1, 3));
+  const services = many(SERVICES, 3);
   const measured: Record<string, number> = {};
   const measure = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
     const started = performance.now();
