@@ -9,9 +9,12 @@ const [task, ...args] = process.argv.slice(2);
 /** @param {string} path */
 const tool = (path) => join(root, 'node_modules', path);
 
+/** Of all the tools, biome alone does not know NO_COLOR. */
+const plain = process.stdout.isTTY ? [] : ['--colors=off'];
+
 /** Each is run whatever the others found. */
 const CHECKS = [
-  { name: 'format and lint', args: [tool('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings'] },
+  { name: 'format and lint', args: [tool('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings', ...plain] },
   {
     name: 'promises',
     args: [tool('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings', 'src', 'test', 'bench', 'scripts'],

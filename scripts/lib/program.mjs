@@ -69,6 +69,8 @@ export function capture(program, args, env = process.env) {
  * @param {() => Promise<number>} body
  */
 export async function main(body) {
+  // Some of the tools colour whatever they write, and a log is no terminal.
+  if (!process.stdout.isTTY) process.env.NO_COLOR ??= '1';
   try {
     process.exitCode = await body();
   } catch (error) {

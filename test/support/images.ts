@@ -1,4 +1,4 @@
-import { copyFile, mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { exec, execOk } from '../../src/lib/exec.ts';
 
@@ -27,14 +27,22 @@ export async function layBusybox(root: string, busybox: string): Promise<void> {
   await writeFile(join(root, 'etc/group'), 'root:x:0:\n');
 }
 
-/** Adds the running Node and the shared libraries it is linked with, at the paths its loader looks in. */
+/** Adds the running Node as `/usr/bin/node`, and what it is linked with. */
 export async function layNode(root: string): Promise<void> {
-  await mkdir(join(root, 'usr/bin'), { recursive: true });
-  await copyFile(process.execPath, join(root, 'usr/bin/node'));
-  const { stdout } = await execOk('ldd', [process.execPath]);
-  for (const [, library] of stdout.matchAll(/(\/\S+) \(0x/g)) {
-    if (library === undefined) continue;
-    await mkdir(join(root, dirname(library)), { recursive: true });
-    await copyFile(await realpath(library), join(root, library));
-  }
+  await layProgram(root, process.execPath, '/usr/bin/node');
+}
+
+/** Adds a program at a path of the image, and the shared libraries it is linked with where its loader looks for them. */
+export async function layProgram(root: string, program: string, path = program): Promise<void> {
+  await layFile(root, program, path);
+  const { stdout } = await exec('ldd', [program]);
+  for (const [, library] of stdout.matchAll(/(\/\S+) \(0x/g)) if (library !== undefined) await layFile(root, library);
+}
+
+/** Adds a file, itself where it is a link. */
+async function layFile(root: string, file: string, path = file): Promise<void> {
+  const target = join(root, path);
+  await mkdir(dirname(target), { recursive: true });
+  await rm(target, { force: true });
+  await copyFile(await realpath(file), target);
 }
