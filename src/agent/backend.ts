@@ -145,7 +145,8 @@ export class AgentBackend implements AdminBackend {
   #warnings(): readonly Problem[] {
     const { docker, dns, mesh, meshOff, registry } = this.#parts;
     const { connected, error: registryError } = registry.status();
-    const dockerError = docker?.status().error;
+    // Once it has been seen, the source itself reports its loss, among the table's problems.
+    const dockerError = docker?.status().lastSync === undefined ? docker?.status().error : undefined;
     return [
       ...(connected ? [] : [warning('registry', registryError ?? 'not connected')]),
       ...(dockerError === undefined ? [] : [warning('docker', dockerError)]),
