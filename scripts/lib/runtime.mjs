@@ -4,6 +4,11 @@ import { ensurePackages } from './packages.mjs';
 import { root, SetupError, say } from './program.mjs';
 
 const MINIMUM = '22.18';
+const RUNTIME = join(root, 'runtime');
+const BIN = join(RUNTIME, `node_modules/node-linux-${process.arch}/bin`);
+
+/** What starts what is built here by its name: the Node everything else runs on. */
+export const INTERPRETER = isRecent(process.versions.node) ? '/usr/bin/env node' : join(BIN, 'node');
 
 /** @param {string} version `22.18.0` */
 export function isRecent(version) {
@@ -19,13 +24,11 @@ export function isRecent(version) {
  */
 export async function ensureNode() {
   if (isRecent(process.versions.node)) return;
-  const folder = join(root, 'runtime');
-  const bin = join(folder, `node_modules/node-linux-${process.arch}/bin`);
   if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
     throw new SetupError(`Node ${process.versions.node} is too old, please install ${MINIMUM} or newer`);
   }
-  await ensurePackages(folder, `a newer Node into runtime/, this host's is ${process.versions.node}`);
-  if (!existsSync(join(bin, 'node'))) throw new SetupError(`npm left no Node in ${bin}; install ${MINIMUM} or newer`);
+  await ensurePackages(RUNTIME, `a newer Node into runtime/, this host's is ${process.versions.node}`);
+  if (!existsSync(INTERPRETER)) throw new SetupError(`npm left no Node in ${BIN}; install ${MINIMUM} or newer`);
   say(`using the Node of runtime/, this host's ${process.versions.node} is older than ${MINIMUM}`);
-  process.env.PATH = [bin, join(folder, 'node_modules/.bin'), process.env.PATH].join(delimiter);
+  process.env.PATH = [BIN, join(RUNTIME, 'node_modules/.bin'), process.env.PATH].join(delimiter);
 }
