@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { SocketAddress } from './address.ts';
 import { hexOfAddress } from './zone/reverse.ts';
 
@@ -19,11 +20,16 @@ export async function findPortHolder({ address, port }: SocketAddress): Promise<
   if (inodes.size === 0) return undefined;
   for (const pid of await readdir('/proc')) {
     if (/^\d+$/.test(pid) && Number(pid) !== process.pid && (await holdsSocket(pid, inodes))) {
-      const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
-      return { pid: Number(pid), name: name.trim() };
+      return { pid: Number(pid), name: await programOf(pid) };
     }
   }
   return undefined;
+}
+
+/** Its file's name: `comm` is cut to 15 characters, and is whatever the program calls its thread. */
+async function programOf(pid: string): Promise<string> {
+  const path = await readlink(`/proc/${pid}/exe`).catch(() => '');
+  return basename(path.replace(/ \(deleted\)$/, ''));
 }
 
 /** Inodes of bound (UDP) or listening (TCP) sockets at this port whose address is this one or any. */

@@ -257,3 +257,10 @@ export async function residentMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
 }
+
+/** A static service with one endpoint per address, without a check. */
+export const staticService = (name: string, ...addresses: readonly string[]) => ({
+  name,
+  ports: [{ port: 80 }],
+  endpoints: addresses.map((address, i) => ({ id: `${name}-${i + 1}`, address, port: 8080 })),
+});
