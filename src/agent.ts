@@ -5,6 +5,7 @@ import { hints } from './agent/hints.ts';
 import { leave } from './agent/leave.ts';
 import { dnsListen } from './agent/listen.ts';
 import { createSources, makeDataDir, type Sources } from './agent/sources.ts';
+import { tellUnsupported } from './agent/unsupported.ts';
 import type { AgentOptions, StopReason } from './cli/runtime.ts';
 import type { Config } from './config/schema.ts';
 import { compileAllow, defaultAllow, formatSocketAddress } from './dns/address.ts';
@@ -15,7 +16,7 @@ import { createProbe } from './health/probes/probe.ts';
 import { systemClock } from './lib/clock.ts';
 import { describeError, FairleadError } from './lib/errors.ts';
 import { Latest } from './lib/latest.ts';
-import { type Logger, silentLogger } from './lib/logger.ts';
+import { silentLogger } from './lib/logger.ts';
 import { readVersion } from './lib/version.ts';
 import { HostWatcher } from './mesh/host/facts.ts';
 import { cleanupMesh as cleanupPlane, MeshPlane } from './mesh/plane.ts';
@@ -37,10 +38,18 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
   await makeDataDir(config.dataDir);
   const stop = new AbortController();
   const hostFacts = new Latest<HostFacts>();
-  const watching = watchHost(config, hostFacts, log, stop.signal);
+  let agent: Agent | undefined;
+  const watching = new HostWatcher({
+    node: config.node.name,
+    ...(config.node.address === undefined ? {} : { nodeAddress: config.node.address }),
+    clock: systemClock,
+    log,
+    onChange: (facts) => hostFacts.set(facts),
+    onPorts: () => agent?.portsChanged(),
+  }).run(stop.signal);
   try {
     for await (const facts of hostFacts.watch(signal)) {
-      const agent = new Agent({ ...options, config, facts, hostFacts, backend: await backendFor(config) });
+      agent = new Agent({ ...options, config, facts, hostFacts, backend: await backendFor(config) });
       await agent.run();
       break;
     }
@@ -53,15 +62,6 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
 
 /** Removes everything an agent with this `dataDir` ever added to this host's network; resolves with what that was. */
 export const cleanupMesh = (config: Config): Promise<readonly string[]> => cleanupPlane(config.dataDir, silentLogger);
-
-const watchHost = (config: Config, facts: Latest<HostFacts>, log: Logger, signal: AbortSignal): Promise<void> =>
-  new HostWatcher({
-    node: config.node.name,
-    ...(config.node.address === undefined ? {} : { nodeAddress: config.node.address }),
-    clock: systemClock,
-    log,
-    onChange: (changed) => facts.set(changed),
-  }).run(signal);
 
 async function backendFor(config: Config): Promise<Backend> {
   const backend = await chooseBackend(config.mesh.backend);
@@ -182,6 +182,10 @@ class Agent {
     this.#admin = new AdminServer({ listen, token, backend: this.#api, clock, logger: log });
   }
 
+  portsChanged(): void {
+    this.#mesh?.portsChanged();
+  }
+
   async run(): Promise<void> {
     const { signal, log, backend } = this.#parts;
     const stop = this.#stop;
@@ -223,7 +227,7 @@ class Agent {
   }
 
   #setSource(source: string, state: SourceState): void {
-    this.#publisher.setSource(source, state);
+    this.#publisher.setSource(source, tellUnsupported(state));
     this.#checker.update(this.#publisher.local.workloads());
   }
 

@@ -54,7 +54,7 @@ export function createSources({ config, demo, clock, log, nodeAddress, publish }
     ],
     docker,
     run: async (publisher, signal) => {
-      publisher.setSource('configuration', { workloads: config.services, problems: [] });
+      publish('configuration', { workloads: config.services, problems: [] });
       await Promise.all([
         docker?.run(signal),
         docker && goOnWithout({ docker, publisher, config, clock, signal }),

@@ -73,6 +73,11 @@ export class MeshPlane {
     if (this.#newest !== undefined) this.#mesh.update(this.#newest);
   }
 
+  /** An interface joined or left a bridge: new ones may have to be prepared. */
+  portsChanged(): void {
+    this.#preparing.trigger();
+  }
+
   update(table: ServiceTable, eventAt?: number): void {
     this.#newest = table;
     this.#mesh.update(table, eventAt);

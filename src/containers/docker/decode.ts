@@ -27,13 +27,24 @@ export function declarationOf(container: Container, nodeAddress: string): Declar
   if (container.phase === 'stopped' || labels.get('com.docker.compose.oneoff')?.toLowerCase() === 'true')
     return nothing;
   const { settings, errors } = readLabels(labels);
+  const declaration = read(container, nodeAddress, { settings, errors });
+  if (declaration.problem !== undefined || settings.ip === undefined || settings.enable === false) return declaration;
+  const message = 'fairlead.ip is not in this version: the container keeps the address that Docker gave it';
+  return { ...declaration, problem: { code: 'unsupported', subject: `container ${container.name}`, message } };
+}
+
+function read(
+  container: Container,
+  nodeAddress: string,
+  { settings, errors }: ReturnType<typeof readLabels>,
+): Declaration {
   const variables = readServiceVariables(container);
   if (!isEnabled(container, settings, variables)) return nothing;
   if (errors.length > 0) return refused(container, errors);
   const ports = portsOf(container, settings, variables);
   if (ports.length === 0) {
     // A container that only asks for a fixed address, or only names variables like ours, need not be a service.
-    const meant = [...labels.keys()].some((label) => label.startsWith('fairlead.') && !ADDRESSING.has(label));
+    const meant = [...container.labels.keys()].some((label) => label.startsWith('fairlead.') && !ADDRESSING.has(label));
     return meant ? refused(container, ['exposes no port: set fairlead.port, e.g. fairlead.port=80:3000']) : nothing;
   }
   const address = addressOf(container, settings, nodeAddress);

@@ -19,6 +19,8 @@ export interface HostWatcherOptions {
   readonly clock: Clock;
   /** Called with the first facts and with every change. */
   readonly onChange: (facts: HostFacts) => void;
+  /** Called when an interface joined or left a bridge, as every start and end of a container does. */
+  readonly onPorts?: () => void;
 }
 
 /** A container's start is a burst of some ten events within a few milliseconds. */
@@ -30,6 +32,7 @@ const RESYNC_MS = 30_000;
 export class HostWatcher {
   readonly #options: HostWatcherOptions;
   #published: HostFacts | undefined;
+  #ports = '';
 
   constructor(options: HostWatcherOptions) {
     this.#options = options;
@@ -52,8 +55,11 @@ export class HostWatcher {
   }
 
   async #read(): Promise<void> {
-    const { node, nodeAddress, onChange } = this.#options;
+    const { node, nodeAddress, onChange, onPorts } = this.#options;
     const interfaces = await readInterfaces();
+    const ports = interfaces.flatMap(({ name, port }) => (port === undefined ? [] : `${name} ${port.bridge}`)).join();
+    if (ports !== this.#ports) onPorts?.();
+    this.#ports = ports;
     const facts: HostFacts = {
       node,
       nodeAddress: nodeAddress ?? (await defaultNodeAddress(interfaces)),

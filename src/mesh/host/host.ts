@@ -2,6 +2,7 @@ import { describeError, FairleadError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { HostFacts } from '../../model/host.ts';
 import { DockerFirewall } from './docker-firewall.ts';
+import { HairpinPorts } from './hairpin.ts';
 import { Parameters } from './parameters.ts';
 import { HostPreparation, type PreparationOptions } from './preparation.ts';
 import { applyRoutes } from './routes.ts';
@@ -79,6 +80,10 @@ export async function cleanupHost({ dataDir, log }: CleanupOptions): Promise<rea
     }),
     await outcome(async () => {
       removed.push(...(await parameters.undo()).map((path) => `the value of ${path.replaceAll('/', '.')}`));
+    }),
+    await outcome(async () => {
+      const ports = await new HairpinPorts(new Sysctl(), dataDir).undo();
+      removed.push(...ports.map((port) => `hairpin mode of ${port}`));
     }),
   ].filter((result) => result !== undefined);
   throwAll(failures);

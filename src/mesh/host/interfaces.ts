@@ -16,6 +16,8 @@ export interface NetworkInterface {
   /** `bridge`, `veth`, `vxlan`, …; absent for hardware. */
   readonly kind?: string;
   readonly addresses: readonly InterfaceAddress[];
+  /** Where it is a port of a bridge. */
+  readonly port?: { readonly bridge: string; readonly hairpin: boolean };
 }
 
 export interface Route {
@@ -39,8 +41,17 @@ export function decodeInterfaces(printed: unknown): readonly NetworkInterface[] 
     if (typeof ifname !== 'string') return [];
     const kind = isRecord(linkinfo) ? text(linkinfo.info_kind) : undefined;
     const addresses = records(addr_info).flatMap(decodeAddress);
-    return [{ name: ifname, addresses, ...(kind === undefined ? {} : { kind }) }];
+    const port = decodePort(link);
+    return [
+      { name: ifname, addresses, ...(kind === undefined ? {} : { kind }), ...(port === undefined ? {} : { port }) },
+    ];
   });
+}
+
+function decodePort({ master, linkinfo }: Record<string, unknown>): NetworkInterface['port'] {
+  if (typeof master !== 'string' || !isRecord(linkinfo) || linkinfo.info_slave_kind !== 'bridge') return undefined;
+  const data = linkinfo.info_slave_data;
+  return { bridge: master, hairpin: isRecord(data) && data.hairpin === true };
 }
 
 function decodeAddress(entry: Record<string, unknown>): readonly InterfaceAddress[] {

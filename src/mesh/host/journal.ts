@@ -2,13 +2,23 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode, FairleadError } from '../../lib/errors.ts';
 
-/** One kernel parameter that we changed, and what it was. Paths are below /proc/sys: `net/ipv4/ip_forward`. */
+/**
+ * One kernel parameter that we changed, and what it was. Paths are below /proc/sys: `net/ipv4/ip_forward`; in the
+ * journal of hairpin ports the interface's name.
+ */
 export interface SysctlChange {
   readonly path: string;
   readonly previous: string;
   readonly ours: string;
   /** Parameters the kernel changes along with this one and would not put back by itself, with their values before. */
   readonly disturbed: Readonly<Record<string, string>>;
+}
+
+export interface JournalOptions {
+  readonly dataDir: string;
+  readonly name?: string;
+  /** The kernel's boot id. */
+  readonly boot: string;
 }
 
 interface JournalFile {
@@ -26,8 +36,8 @@ export class HostJournal {
   readonly #file: string;
   readonly #boot: string;
 
-  constructor(dataDir: string, boot: string) {
-    this.#file = join(dataDir, 'host-journal.json');
+  constructor({ dataDir, name = 'host-journal.json', boot }: JournalOptions) {
+    this.#file = join(dataDir, name);
     this.#boot = boot;
   }
 

@@ -101,6 +101,6 @@ export class Parameters {
   }
 
   async #journal(): Promise<HostJournal> {
-    return new HostJournal(this.#dataDir, await this.#sysctl.bootId());
+    return new HostJournal({ dataDir: this.#dataDir, boot: await this.#sysctl.bootId() });
   }
 }

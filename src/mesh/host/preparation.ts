@@ -1,4 +1,5 @@
 import type { HostFacts } from '../../model/host.ts';
+import { HairpinPorts } from './hairpin.ts';
 import type { NetworkInterface, Route } from './interfaces.ts';
 import { readInterfaces, readRoutes } from './ip.ts';
 import { localNetworks, vipOverlap } from './overlap.ts';
@@ -21,12 +22,14 @@ export class HostPreparation {
   readonly #options: PreparationOptions;
   readonly #sysctl = new Sysctl();
   readonly #parameters: Parameters;
+  readonly #hairpin: HairpinPorts;
   #routeRepairs = 0;
   #applied: HostFacts | undefined;
 
   constructor(options: PreparationOptions) {
     this.#options = options;
     this.#parameters = new Parameters(this.#sysctl, options.dataDir);
+    this.#hairpin = new HairpinPorts(this.#sysctl, options.dataDir);
   }
 
   /** How often something of ours had been changed by others and was put right. */
@@ -58,6 +61,7 @@ export class HostPreparation {
     const changed = await applyRoutes(
       neededRoutes({ facts, vipCidr, ...(vipCidr6 === undefined ? {} : { vipCidr6 }) }),
     );
+    await this.#hairpin.apply(interfaces, facts.bridges);
     if (this.#applied === facts) this.#routeRepairs += changed;
     this.#applied = facts;
   }
@@ -66,6 +70,7 @@ export class HostPreparation {
   async undo(): Promise<void> {
     await applyRoutes([]);
     await this.#parameters.undo();
+    await this.#hairpin.undo();
     this.#applied = undefined;
   }
 

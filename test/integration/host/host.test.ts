@@ -164,6 +164,26 @@ describe('preparing the host', () => {
     expect(await sysctl('net.ipv4.conf.br-a.route_localnet')).toBe('0');
   });
 
+  it('lets a container reach itself over the bridge it is on, and takes that back', async () => {
+    await host.sysctl({ 'net.bridge.bridge-nf-call-iptables': 1 });
+    const hairpin = async () => (await host.run('ip', '-d', 'link', 'show', 'veth-a')).includes(' hairpin on ');
+    await child.order('apply');
+    expect(await hairpin()).toBe(true);
+    expect((await child.order('cleanupHost')).error).toBeUndefined();
+    expect(await hairpin()).toBe(false);
+  });
+
+  it('leaves hairpin mode alone where frames are not translated on the bridge, or somebody set it', async () => {
+    await host.sysctl({ 'net.bridge.bridge-nf-call-iptables': 0 });
+    await child.order('apply');
+    expect(await host.run('ip', '-d', 'link', 'show', 'veth-a')).toContain(' hairpin off ');
+    await host.ip('link set dev veth-a type bridge_slave hairpin on');
+    await host.sysctl({ 'net.bridge.bridge-nf-call-iptables': 1 });
+    await child.order('apply');
+    await child.order('cleanup');
+    expect(await host.run('ip', '-d', 'link', 'show', 'veth-a')).toContain(' hairpin on ');
+  });
+
   it('refuses a VIP range in use before it changes anything', async () => {
     const before = await hostState(host);
     await child.kill();

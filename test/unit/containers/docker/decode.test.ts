@@ -58,11 +58,6 @@ describe('what is a service', () => {
     ],
     ['SERVICE_<port>_IGNORE', { env: ['SERVICE_80_IGNORE=1'], exposed: ['80/tcp', '81/tcp'] }, ['nginx 81=81/tcp>81']],
     ['a variable like ours, no port', { env: ['SERVICE_ACCOUNT=x'], exposed: [] }, []],
-    [
-      'only a fixed address, no port',
-      { labels: { 'fairlead.ip': '10.1.0.2/24', 'fairlead.bridge': 'br0' }, exposed: [] },
-      [],
-    ],
     ["Compose's one-off", { labels: { 'com.docker.compose.oneoff': 'True', 'fairlead.enable': 'true' } }, []],
     ['stopped', { labels: { 'fairlead.port': '80' }, state: { Running: false, Status: 'exited' } }, []],
     ['between two restarts', { labels: { 'fairlead.port': '80' }, state: { Restarting: true } }, []],
@@ -70,6 +65,15 @@ describe('what is a service', () => {
   ])('%s', (_title, differs, expected) => {
     expect(declare(differs).problem).toBeUndefined();
     expect(services(differs)).toEqual(expected);
+  });
+});
+
+it('says that a fixed address is not in this version, and registers the container all the same', () => {
+  const labels = { 'fairlead.ip': '10.1.0.2/24', 'fairlead.bridge': 'br0' };
+  expect(declare({ labels, exposed: [] })).toMatchObject({ workloads: [], problem: { code: 'unsupported' } });
+  expect(declare({ labels, exposed: ['80/tcp'] })).toMatchObject({
+    workloads: [{ localId: expect.any(String) }],
+    problem: { code: 'unsupported', subject: expect.stringContaining('container ') },
   });
 });
 
