@@ -51,29 +51,34 @@ export class TablePublisher {
   #drains: { readonly claims: Claims; readonly own: readonly OwnDrain[] } = { claims: new Map(), own: [] };
   #reviewing: AbortController | undefined;
   #scheduled = false;
+  /** Has it been tried to claim what the services want? */
+  #hasClaimed = false;
+  #published: ServiceTable | undefined;
 
   constructor(options: PublisherOptions) {
     const { node, clock, log } = options;
     this.#options = options;
     this.#local = new LocalSet({ node });
     this.#waitingFor = new Set(options.sources);
-    const failed = (what: string) => (error: unknown, retryInMs: number) =>
+    const warn = (error: unknown, retryInMs: number, what: string) =>
       log.warn({ error: describeError(error), retryInMs: Math.round(retryInMs) }, what);
     this.#registering = new Reconciler({
       clock,
       reconcile: () => options.registry.register(this.#local.all()),
-      onError: failed('registering failed; what runs here is served all the same'),
+      onError: (error, retryInMs) =>
+        warn(error, retryInMs, 'registering failed; what runs here is served all the same'),
     });
     this.#claiming = new Reconciler({
       clock,
-      reconcile: (signal) => this.#claim(signal),
-      onError: failed('claiming addresses failed'),
+      reconcile: async (signal) => {
+        await this.#claim(signal);
+        this.#claimed();
+      },
+      onError: (error, retryInMs) => {
+        warn(error, retryInMs, 'claiming addresses failed');
+        this.#claimed();
+      },
     });
-  }
-
-  /** The newest table; undefined until the registry and every source have been read once. */
-  get table(): ServiceTable | undefined {
-    return this.#built?.table;
   }
 
   /** The registry as it was found: what an earlier process of this node left is still in it. */
@@ -176,9 +181,7 @@ export class TablePublisher {
       },
       before,
     );
-    const eventAt = this.#eventAt;
-    this.#eventAt = undefined;
-    if (this.#built.table !== before?.table) this.#options.publish(this.#built.table, eventAt);
+    if (this.#hasClaimed) this.#publish(this.#built.table);
     this.#registering.trigger();
     if (
       this.#built.wanted !== before?.wanted ||
@@ -187,6 +190,24 @@ export class TablePublisher {
     ) {
       this.#claiming.trigger();
     }
+  }
+
+  #publish(table: ServiceTable): void {
+    const eventAt = this.#eventAt;
+    this.#eventAt = undefined;
+    if (table === this.#published) return;
+    this.#published = table;
+    this.#options.publish(table, eventAt);
+  }
+
+  /**
+   * There is no table before the first claims are made: after the registry was lost it would have no addresses, and
+   * rules that an earlier process left would go, only to come back at once.
+   */
+  #claimed(): void {
+    if (this.#hasClaimed) return;
+    this.#hasClaimed = true;
+    this.#changed();
   }
 
   /** Drains of endpoints of this node that are gone: one that comes back under the same name must not inherit them. */

@@ -1,4 +1,4 @@
-import { createNetns, connect, type Netns, addBridge } from './netns.ts';
+import { addBridge, connect, createNetns, type Netns } from './netns.ts';
 
 /** A host with an uplink (192.168.50.1) to a client (192.168.50.2), which is also its default route. */
 export interface Host extends AsyncDisposable {
@@ -40,5 +40,8 @@ export async function fetchIn(ns: Netns, url: string, timeoutMs = 2000): Promise
 /** What `dig +short` prints inside the namespace, line by line. */
 export async function dig(ns: Netns, server: string, name: string, type = 'A'): Promise<readonly string[]> {
   const { stdout } = await ns.exec('dig', [`@${server}`, name, type, '+short', '+time=2', '+tries=1', '+norecurse']);
-  return stdout.trim().split('\n').filter((line) => line !== '');
+  return stdout
+    .trim()
+    .split('\n')
+    .filter((line) => line !== '');
 }

@@ -170,7 +170,9 @@ test('two services want one published port: the first by name has it, after a re
 test('the VIP range is exhausted: who has an address keeps it, who has none is named', async () => {
   const services = ['a', 'b', 'c'].map((name) => staticService(name, '10.1.0.11'));
   await using agent = await startAgent(host, { config: { services, mesh: { vipCidr: '10.96.0.0/30' } } });
-  await eventually('reported', async () => /10\.96\.0\.0\/30: all 2 addresses are taken.* c;/.test(await warningsOf(agent)));
+  await eventually('reported', async () =>
+    /10\.96\.0\.0\/30: all 2 addresses are taken.* c;/.test(await warningsOf(agent)),
+  );
   const { vip } = await agent.settled('a');
   await agent.settled('b');
   expect(await onHost.ask('tcp', vip, 80)).toMatchObject({ name: 'c11' });

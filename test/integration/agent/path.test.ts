@@ -48,7 +48,10 @@ describe.skipIf(missing !== undefined)(`the whole path on one host ${missing ?? 
     const path = `/exec/${textField(exec, 'Id')}`;
     await docker.api('POST', `${path}/start`, { Detach: true });
     const { ExitCode } = await eventually(`${command[0]} in ${container}`, async () => {
-      const state = (await docker.api('GET', `${path}/json`)) as { readonly Running: boolean; readonly ExitCode: number };
+      const state = (await docker.api('GET', `${path}/json`)) as {
+        readonly Running: boolean;
+        readonly ExitCode: number;
+      };
       return state.Running ? undefined : state;
     });
     return ExitCode;
@@ -68,7 +71,8 @@ describe.skipIf(missing !== undefined)(`the whole path on one host ${missing ?? 
   test('the virtual address answers the host, a container, and its own endpoint', async () => {
     expect(await fetchIn(host, `http://${vip}/`)).toMatch(/^web-[12]$/);
     expect(await inContainer('/bin/wget', '-qO-', `http://web/`)).toMatch(/web-[12]/);
-    for (let i = 0; i < 4; i++) expect(await execIn('web-1', '/bin/wget', '-qO', '/tmp/answer', `http://${vip}/`)).toBe(0);
+    for (let i = 0; i < 4; i++)
+      expect(await execIn('web-1', '/bin/wget', '-qO', '/tmp/answer', `http://${vip}/`)).toBe(0);
   });
 
   test.each([
@@ -120,7 +124,10 @@ describe.skipIf(missing !== undefined)(`the whole path on one host ${missing ?? 
 
   test('drain --wait takes one out of rotation, undrain puts it back', async () => {
     const drained = await agent.cli('drain', 'web-1', '--wait', '--timeout', '10s');
-    expect(drained).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('n1/web-1:80 has no connections left') });
+    expect(drained).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining('n1/web-1:80 has no connections left'),
+    });
     for (let i = 0; i < 6; i++) expect(await fetchIn(host, `http://${vip}/`)).toBe('web-2');
     expect(await dig(host, '127.0.0.1', 'tasks.web')).toEqual([await docker.addressOf('web-2')]);
     expect(await agent.cli('undrain', 'web-1')).toMatchObject({ exitCode: 0 });
