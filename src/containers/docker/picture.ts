@@ -120,10 +120,15 @@ export class Picture {
 
 const STOPPING = { state: 'draining', reason: 'stopping: it was told to end' } as const;
 
-/** Does this signal ask the container to end? SIGTERM and SIGQUIT by custom, and its own STOPSIGNAL. */
+/**
+ * Does this signal make the container end? SIGTERM and SIGQUIT by custom, its own STOPSIGNAL, and SIGKILL for certain:
+ * Docker reports the end itself only after it has taken the network apart.
+ */
 function endsContainer({ stopSignal }: Container, signal: number): boolean {
-  const { SIGTERM, SIGQUIT } = constants.signals;
-  return signal === SIGTERM || signal === SIGQUIT || (stopSignal !== undefined && signal === signalNumber(stopSignal));
+  const { SIGKILL, SIGTERM, SIGQUIT } = constants.signals;
+  return (
+    [SIGKILL, SIGTERM, SIGQUIT].includes(signal) || (stopSignal !== undefined && signal === signalNumber(stopSignal))
+  );
 }
 
 /** `15`, `SIGTERM`, `TERM`, `SIGRTMIN+3` (34 and on, as in the kernel's ABI). */

@@ -29,6 +29,7 @@ it('tells whether anything differs, and keeps the identity of what does not', ()
 it.each<[string, number, string | undefined, string]>([
   ['SIGTERM', 15, undefined, 'draining'],
   ['SIGQUIT', 3, undefined, 'draining'],
+  ['SIGKILL', 9, undefined, 'draining'],
   ['SIGHUP', 1, undefined, 'passing'],
   ['SIGINT as STOPSIGNAL', 2, 'SIGINT', 'draining'],
   ['by short name', 10, 'usr1', 'draining'],
