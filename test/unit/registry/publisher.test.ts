@@ -10,6 +10,7 @@ import type { ServiceTable } from '../../../src/model/table.ts';
 import { EmbeddedRegistry } from '../../../src/registry/embedded/embedded.ts';
 import { TablePublisher } from '../../../src/registry/publisher.ts';
 import { ManualClock } from '../../support/clock.ts';
+import { workload as declared } from '../../support/workloads.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -66,18 +67,8 @@ function start(vipCidr = '10.96.0.0/16') {
 }
 
 function workload(service: string, localId: string, policy: Partial<ServicePolicy> = {}): Workload {
-  return {
-    localId,
-    service: { name: service },
-    policy: { ...defaultPolicy, ports: [{ name: 'http', port: 80, protocol: 'tcp' }], ...policy },
-    address: '172.17.0.2',
-    ports: new Map([['http', 8080]]),
-    weight: 1,
-    tags: [],
-    meta: new Map(),
-    relay: 'auto',
-    health: { state: 'passing', reason: '' },
-  };
+  const ports = [{ name: 'http', port: 80, protocol: 'tcp' }] as const;
+  return declared(localId, { service, policy: { ...defaultPolicy, ports, ...policy } });
 }
 
 const withFile = () => agent.publisher.setSource('file', { workloads: [], problems: [] });
