@@ -1,13 +1,17 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Netns } from '../../test/support/netns.ts';
 import { now } from './now.ts';
+
+const QUIET_MS = 60;
 
 /** Tells when a change of the kernel's rules has become true, as `nft monitor` in the same namespace reports it. */
 export class RuleWatch implements AsyncDisposable {
   readonly #child;
   readonly #waiting = new Map<string, (at: number) => void>();
   #seen: string[] = [];
+  #lastAt = 0;
 
   constructor(netns: Netns) {
     this.#child = netns.spawn('nft', ['monitor']);
@@ -28,6 +32,11 @@ export class RuleWatch implements AsyncDisposable {
     }
   }
 
+  /** Resolves when nothing has changed for a while: what was begun earlier is no part of the next measurement. */
+  async quiet(): Promise<void> {
+    while (now() - this.#lastAt < QUIET_MS) await delay(this.#lastAt + QUIET_MS - now());
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode !== null) return;
     const gone = once(this.#child, 'exit');
@@ -42,6 +51,7 @@ export class RuleWatch implements AsyncDisposable {
       return;
     }
     const at = now();
+    this.#lastAt = at;
     for (const key of this.#seen) this.#waiting.get(key)?.(at);
     this.#seen = [];
   }
