@@ -11,6 +11,7 @@ const BRIDGED_TRANSLATION = 'net/bridge/bridge-nf-call-iptables';
  * The ports that must send frames back where they came from: with `bridge-nf-call-iptables` on, as Docker has it,
  * a connection to a VIP is translated while its frame is still on the bridge (br_netfilter), and one that leads back
  * to its own container would have to leave by the port it came in, which a bridge does in hairpin mode only.
+ * Only containers' ports: an uplink in hairpin mode would send the network its own broadcasts back.
  */
 export function portsWithoutHairpin(
   interfaces: readonly NetworkInterface[],
@@ -18,7 +19,7 @@ export function portsWithoutHairpin(
 ): readonly string[] {
   const names = new Set(bridges.map(({ name }) => name));
   return interfaces
-    .filter(({ port }) => port !== undefined && !port.hairpin && names.has(port.bridge))
+    .filter(({ kind, port }) => kind === 'veth' && port !== undefined && !port.hairpin && names.has(port.bridge))
     .map(({ name }) => name);
 }
 

@@ -15,6 +15,7 @@ it("names the ports of containers' bridges that are not in hairpin mode", () => 
     port('veth2', 'docker0', true),
     port('veth3', 'br-lan', false),
     port('eth1', 'bond0', false, 'bond'),
+    { ...port('eth2', 'docker0', false), linkinfo: { info_slave_kind: 'bridge', info_slave_data: { hairpin: false } } },
     { ifname: 'docker0', addr_info: [] },
   ]);
   expect(portsWithoutHairpin(interfaces, [{ name: 'docker0' }, { name: 'bond0' }])).toEqual(['veth1']);
