@@ -144,7 +144,7 @@ function toEndpoint(row: Registration, claims: Claims): Endpoint {
   const { policy: _policy, service: _service, ...endpoint } = row;
   const drainedSince = claims.get(claimKeys.drain(row.id));
   if (drainedSince === undefined || row.state === 'critical') return endpoint;
-  return { ...endpoint, state: 'draining', reason: `drained by an operator since ${drainedSince}` };
+  return { ...endpoint, state: 'draining', reason: `drained since ${drainedSince.slice(0, 19)}Z` };
 }
 
 function addressOnly(key: ServiceKey, claims: Claims): Pick<Origin, 'policy' | 'service' | 'problem'> {
