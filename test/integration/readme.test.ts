@@ -44,22 +44,19 @@ suite('the README, followed by a new user', () => {
       `FAIRLEAD_CONTAINERS_DOCKER=${docker.host}`,
       `FAIRLEAD_DATA_DIR=${folder}`,
     ];
-  }, 120_000);
+    started = spawnProgram(...inside('npm', 'start'));
+    owned.defer(() => killAllIn(host));
+    for (const stream of [started.stdout, started.stderr]) stream.on('data', (chunk) => (said += chunk));
+    await eventually('what to try', () => isReady() || started.exitCode !== null, 120_000);
+    if (!isReady()) throw new Error(`npm start did not get there:\n${said}`);
+  }, 240_000);
   afterAll(() => owned.disposeAsync());
 
+  const isReady = () => said.includes('fairlead is ready');
   const inside = (...command: readonly string[]): readonly [string, readonly string[]] => [
     'nsenter',
     [`--net=/run/netns/${host.name}`, 'env', '-C', CHECKOUT, ...environment, ...command],
   ];
-
-  it('npm start runs the agent and says what to try', async () => {
-    started = spawnProgram(...inside('npm', 'start'));
-    owned.defer(() => void started.kill('SIGKILL'));
-    for (const stream of [started.stdout, started.stderr]) stream.on('data', (chunk) => (said += chunk));
-    await eventually('what to try', () => said.includes('fairlead is ready'), 120_000).catch((error: unknown) => {
-      throw new Error(`${error}\n${said}`);
-    });
-  }, 130_000);
 
   it.each(steps)('line $line: $command', async ({ command, expected }) => {
     const shell = inside('sh', '-c', command);
@@ -78,8 +75,7 @@ suite('the README, followed by a new user', () => {
 
   it('Ctrl-C, which npm passes on a second time, stops the agent in good order', async () => {
     const ended = once(started, 'exit');
-    const launcher = await childOf(started.pid ?? 0);
-    process.kill(launcher, 'SIGINT');
+    process.kill(await childOf(started.pid ?? 0), 'SIGINT');
     started.kill('SIGINT');
     await ended;
     expect(said).toContain('agent stopped');
@@ -102,4 +98,9 @@ async function importImages(docker: Dockerd): Promise<void> {
 async function childOf(pid: number): Promise<number> {
   const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
   return Number(children.trim().split(' ')[0]);
+}
+
+async function killAllIn(ns: Netns): Promise<void> {
+  const { stdout } = await execOk('ip', ['netns', 'pids', ns.name]);
+  for (const pid of stdout.trim().split('\n')) if (pid !== '') await exec('kill', ['-KILL', pid]);
 }
