@@ -283,6 +283,7 @@ class Agent {
     if (reason === ('leave' satisfies StopReason)) {
       try {
         await leave({
+          node: this.#parts.config.node.name,
           publisher: this.#publisher,
           mesh: this.#mesh,
           tables: this.#tables,

@@ -51,6 +51,7 @@ export class TablePublisher {
   #drains: { readonly claims: Claims; readonly own: readonly OwnDrain[] } = { claims: new Map(), own: [] };
   #reviewing: AbortController | undefined;
   #scheduled = false;
+  #hasLeft = false;
   /** Has it been tried to claim what the services want? */
   #hasClaimed = false;
   #published: ServiceTable | undefined;
@@ -64,7 +65,7 @@ export class TablePublisher {
       log.warn({ error: describeError(error), retryInMs: Math.round(retryInMs) }, what);
     this.#registering = new Reconciler({
       clock,
-      reconcile: () => options.registry.register(this.#local.all()),
+      reconcile: () => options.registry.register(this.#hasLeft ? [] : this.#local.all()),
       onError: (error, retryInMs) =>
         warn(error, retryInMs, 'registering failed; what runs here is served all the same'),
     });
@@ -130,9 +131,13 @@ export class TablePublisher {
     return Math.max(0, ...rows.map(({ policy }) => policy.drainMs));
   }
 
-  /** Takes every endpoint of this node out of the registry, and its drains with them. For the end of `leave`. */
+  /**
+   * Takes every endpoint of this node out of the registry, and its drains with them. For the end of `leave`: no table
+   * follows, so that what runs here does not get back into rotation with the end of its drain.
+   */
   async deregister(): Promise<void> {
     const { registry, node } = this.#options;
+    this.#hasLeft = true;
     await registry.register([]);
     const prefix = claimKeys.drain(endpointId(node, ''));
     const drains = [...(this.#picture?.claims ?? [])].filter(([claim]) => claim.startsWith(prefix));
@@ -163,7 +168,7 @@ export class TablePublisher {
 
   #rebuild(): void {
     const picture = this.#picture;
-    if (picture === undefined || this.#waitingFor.size > 0) return;
+    if (picture === undefined || this.#waitingFor.size > 0 || this.#hasLeft) return;
     const before = this.#built;
     this.#problems = keepProblems(this.#problems, [
       ...picture.problems,

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { Latest } from '../../../src/lib/latest.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
 import { claimKeys } from '../../../src/model/claims.ts';
+import type { Registration } from '../../../src/model/service.ts';
 import type { ServiceTable } from '../../../src/model/table.ts';
 import { TablePublisher } from '../../../src/registry/publisher.ts';
 import type { Claim, ClaimOutcome, Picture, Registry } from '../../../src/registry/registry.ts';
@@ -14,6 +15,7 @@ import { workload } from '../../support/workloads.ts';
 class MemoryRegistry implements Registry {
   readonly kind = 'embedded';
   isAway = false;
+  registered: readonly Registration[] = [];
   readonly #pictures = new Latest<Picture>();
 
   constructor() {
@@ -26,7 +28,9 @@ class MemoryRegistry implements Registry {
 
   async run(): Promise<void> {}
 
-  async register(): Promise<void> {}
+  async register(rows: readonly Registration[]): Promise<void> {
+    this.registered = rows;
+  }
 
   watch(signal: AbortSignal): AsyncIterable<Picture> {
     return this.#pictures.watch(signal);
@@ -84,7 +88,7 @@ function start({ isAway = false } = {}) {
     });
     await settle();
   };
-  return { clock, registry, tables, declare, settle };
+  return { clock, registry, publisher, tables, declare, settle };
 }
 
 test('the first table has every address, also where the registry had none: rules in force must not go and come', async () => {
@@ -143,4 +147,18 @@ test('an address is held for a day of watching, then given back', async () => {
   await settle();
   expect(registry.claims.has(claimKeys.vipOfService('api'))).toBe(false);
   expect(registry.claims.has(claimKeys.vipOfService('web'))).toBe(true);
+});
+
+test('who has left is out for good: neither a table nor a row follows', async () => {
+  const { publisher, registry, tables, declare, settle } = start();
+  await declare('web');
+  await publisher.leave();
+  await settle();
+  expect(tables.at(-1)?.services.get('web')).toMatchObject({ endpoints: [{ state: 'draining' }] });
+  const last = tables.length;
+  await publisher.deregister();
+  await declare('web', 'api');
+  expect(tables).toHaveLength(last);
+  expect(registry.registered).toEqual([]);
+  expect([...registry.claims.keys()].filter((key) => key.startsWith('drain/'))).toEqual([]);
 });
