@@ -44,7 +44,7 @@ await main(async () => {
       await prepare();
       return await check();
     case 'bench':
-      await prepareToRun('test');
+      await prepareToRun('bench');
       return await run('node', ['bench/main.ts', ...args]);
     default:
       throw new SetupError('usage: node scripts/run.mjs build | check | bench [AREA …]');

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { capture, isInstalled, say } from './program.mjs';
 
 /**
- * A program of the system that fairlead, or its tests, start.
+ * A program of the system that fairlead, its tests or its benchmarks start.
  * @typedef {object} Tool
  * @property {string} command
  * @property {readonly string[]} packages Debian's name; where releases differ, the first one known is taken
@@ -10,7 +10,7 @@ import { capture, isInstalled, say } from './program.mjs';
  * @property {readonly Task[]} neededBy
  * @property {string} [applet] a part that not every build of it has
  */
-/** @typedef {'start' | 'test'} Task */
+/** @typedef {'start' | 'test' | 'bench'} Task */
 
 /** @type {readonly Tool[]} */
 export const TOOLS = [
@@ -18,21 +18,21 @@ export const TOOLS = [
     command: 'nft',
     packages: ['nftables'],
     purpose: 'virtual addresses and published ports',
-    neededBy: ['start', 'test'],
+    neededBy: ['start', 'test', 'bench'],
   },
   {
     command: 'ip',
     packages: ['iproute2'],
     purpose: "this host's addresses, routes and bridges",
-    neededBy: ['start', 'test'],
+    neededBy: ['start', 'test', 'bench'],
   },
   {
     command: 'conntrack',
     packages: ['conntrack'],
     purpose: 'ending connections to endpoints that are gone',
-    neededBy: ['start', 'test'],
+    neededBy: ['start', 'test', 'bench'],
   },
-  { command: 'dockerd', packages: ['docker.io'], purpose: 'tests with real containers', neededBy: ['test'] },
+  { command: 'dockerd', packages: ['docker.io'], purpose: 'tests with real containers', neededBy: ['test', 'bench'] },
   {
     command: 'docker',
     packages: ['docker-cli', 'docker.io'],
@@ -44,13 +44,14 @@ export const TOOLS = [
     command: 'busybox',
     packages: ['busybox-static'],
     purpose: "the test containers' programs",
-    neededBy: ['test'],
+    neededBy: ['test', 'bench'],
     applet: 'httpd',
   },
   { command: 'dig', packages: ['bind9-dnsutils'], purpose: 'tests of DNS', neededBy: ['test'] },
   { command: 'curl', packages: ['curl'], purpose: 'tests of HTTP', neededBy: ['test'] },
   { command: 'ps', packages: ['procps'], purpose: 'tests that nothing is left running', neededBy: ['test'] },
   { command: 'sysctl', packages: ['procps'], purpose: 'kernel parameters in test networks', neededBy: ['test'] },
+  { command: 'wrk', packages: ['wrk'], purpose: 'measuring connections per second', neededBy: ['bench'] },
   { command: 'git', packages: ['git'], purpose: 'the format check and the README test', neededBy: ['test'] },
 ];
 
