@@ -200,7 +200,8 @@ class Agent {
       stop.abort();
       signal.removeEventListener('abort', onSignal);
     }
-    log.info({}, 'agent stopped; rules and registrations stay');
+    const hasLeft = signal.reason === ('leave' satisfies StopReason);
+    log.info({}, hasLeft ? 'agent stopped; it has left' : 'agent stopped; rules and registrations stay');
   }
 
   /** Runs every part; when one fails for good, the others are stopped and waited for. */

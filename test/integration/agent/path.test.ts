@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { NodeJson } from '../../../src/admin/json.ts';
+import type { NodeJson, ServiceJson } from '../../../src/admin/json.ts';
 import { AdminClient } from '../../../src/cli/client.ts';
 import { type Agent, startAgent } from '../../support/agent.ts';
 import { type Dockerd, dockerdMissing, startDockerd } from '../../support/dockerd.ts';
@@ -155,6 +155,35 @@ describe.skipIf(missing !== undefined)(`the whole path on one host ${missing ?? 
     expect(await fetchIn(host, `http://${vip}/`)).toBe('ECONNREFUSED');
     expect(await fetchIn(client, 'http://192.168.50.1:8081/')).toBe('ECONNREFUSED');
     expect(await agent.cli('mesh', 'check')).toMatchObject({ exitCode: 0 });
+  });
+});
+
+describe.skipIf(missing !== undefined)(`Docker starts after the agent, and again ${missing ?? ''}`, () => {
+  test('each time its containers are served, and its firewall lets their published port through', async () => {
+    await using world = await createHost();
+    await using docker = await startDockerd({ netns: world.host });
+    await docker.stop();
+    // As on a host where Docker was never started: neither its bridge nor its chains.
+    await world.host.ip('link del docker0');
+    await world.host.run('nft', 'flush', 'ruleset');
+    await using agent = await startAgent(world.host, { config: { containers: { docker: docker.host } } });
+    for (const round of ['first', 'second']) {
+      await docker.start();
+      await docker.runWeb({ name: round, body: round, labels: LABELS });
+      const only = ({ endpoints }: ServiceJson) => endpoints.map(({ id }) => id).join() === `n1/${round}:80`;
+      const { vip } = await agent.settled('web', only);
+      expect(await fetchIn(world.host, `http://${vip}/`)).toBe(round);
+      await eventually(
+        'the published port',
+        async () => (await fetchIn(world.client, 'http://192.168.50.1:8081/', 500)) === round,
+        5000,
+      );
+      expect(await dig(world.host, await bridgeAddress(world.host), 'web')).toEqual([vip]);
+      await docker.stop();
+      await eventually('said so', async () =>
+        (await agent.status()).warnings.some(({ subject }) => /docker/.test(subject)),
+      );
+    }
   });
 });
 

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ServiceJson } from '../../../src/admin/json.ts';
 import { type Agent, createAgent, startAgent, staticService } from '../../support/agent.ts';
+import { startFakeEngine } from '../../support/engine.ts';
 import { eventually } from '../../support/eventually.ts';
 import { addContainer, createHost, dig } from '../../support/host.ts';
 import type { Netns } from '../../support/netns.ts';
@@ -170,6 +172,7 @@ test.each([
   expect(open.exitCode).toBeNull();
   open.kill();
   expect(await agent.ended()).toEqual({ code: 0, signal: null });
+  await agent.logged(/it has left/);
   expect(await onHost.ask('tcp', vip, 80)).toMatchObject({ error: 'ECONNREFUSED' });
   await agent.configure({ services: [] });
   await agent.startReady();
@@ -191,6 +194,46 @@ test('a second Ctrl-C ends it at once', async () => {
   agent.signal('SIGINT');
   await agent.settled('slow', ({ endpoints }) => endpoints[0]?.state === 'draining');
   expect(await agent.stop('SIGINT')).toEqual({ code: null, signal: 'SIGINT' });
+});
+
+describe('containers, while the agent was away', () => {
+  const web = { 'fairlead.name': 'web', 'fairlead.port': '80' };
+  const ids = ({ endpoints }: ServiceJson) => endpoints.map(({ id }) => id).join();
+
+  test('what ended is gone before it is ready, what came is there', async () => {
+    await using engine = await startFakeEngine();
+    for (const name of ['a', 'b']) await engine.run({ name, labels: web });
+    await using agent = await startAgent(host, { config: { containers: { docker: engine.host } } });
+    const { vip } = await agent.settled('web', (service) => ids(service) === 'n1/a:80,n1/b:80');
+    await agent.stop('SIGKILL');
+    await engine.removeContainer('a');
+    await engine.run({ name: 'c', labels: web });
+    await agent.startReady();
+    const service = await agent.service('web');
+    expect(service).toMatchObject({ vip, endpoints: [{ id: 'n1/b:80' }, { id: 'n1/c:80' }] });
+  });
+
+  test('where Docker is away, too: its containers stay in rotation, and no rule is written, until it is back', async () => {
+    await using engine = await startFakeEngine();
+    for (const name of ['a', 'b']) await engine.run({ name, labels: web });
+    await using agent = await startAgent(host, { config: { containers: { docker: engine.host } } });
+    const { vip } = await agent.settled('web', (service) => ids(service) === 'n1/a:80,n1/b:80');
+    await agent.stop('SIGKILL');
+    await engine.stop();
+    const monitor = await watchRules();
+    await agent.startReady();
+    const both = [
+      { id: 'n1/a:80', state: 'passing' },
+      { id: 'n1/b:80', state: 'passing' },
+    ];
+    expect(await agent.service('web')).toMatchObject({ vip, endpoints: both });
+    expect((await agent.status()).warnings).toMatchObject([{ subject: 'docker' }]);
+    expect(await monitor.stop()).toBe('');
+    engine.docker.destroy(engine.docker.container('a'));
+    await engine.start();
+    await agent.settled('web', (service) => ids(service) === 'n1/b:80');
+    expect((await agent.status()).warnings).toEqual([]);
+  });
 });
 
 test('a damaged registry.db is set aside and said so, while the rules stay', async () => {
