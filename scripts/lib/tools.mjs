@@ -52,7 +52,6 @@ export const TOOLS = [
   { command: 'ps', packages: ['procps'], purpose: 'tests that nothing is left running', neededBy: ['test'] },
   { command: 'sysctl', packages: ['procps'], purpose: 'kernel parameters in test networks', neededBy: ['test'] },
   { command: 'wrk', packages: ['wrk'], purpose: 'measuring connections per second', neededBy: ['bench'] },
-  { command: 'git', packages: ['git'], purpose: 'the format check and the README test', neededBy: ['test'] },
 ];
 
 /** What dpkg asks before it starts a service; 101 is "do not". */
