@@ -181,13 +181,18 @@ test('the VIP range is exhausted: who has an address keeps it, who has none is n
 });
 
 describe('without what the mesh needs', () => {
-  test('nft is missing: names work, the mesh is off, and it is said why', async () => {
-    // A script without its interpreter is to the kernel a program that is not there.
+  /** What the agent is put behind so that it finds no `nft`: a mount namespace in which each has something over it. */
+  async function withoutNft(): Promise<readonly string[]> {
+    // A script whose interpreter is missing is to the kernel a program that is not there.
     const absent = join(folder, 'absent');
     await writeFile(absent, '#!/nonexistent\n', { mode: 0o755 });
     const { stdout } = await execOk('which', ['-a', 'nft']);
-    const hide = 'for nft in $1; do mount --bind "$0" "$nft"; done; shift; exec "$@"';
-    const behind = ['unshare', '--mount', 'sh', '-c', hide, absent, stdout];
+    const hide = 'for nft in $1; do mount --bind "$0" "$nft" || exit; done; shift; exec "$@"';
+    return ['unshare', '--mount', 'sh', '-c', hide, absent, stdout];
+  }
+
+  test('nft is missing: names work, the mesh is off, and it is said why', async () => {
+    const behind = await withoutNft();
     await using agent = await startAgent(host, { config: { services: [staticService('web', '10.1.0.11')] }, behind });
     expect(await agent.status()).toMatchObject({ mesh: { backend: 'off' } });
     expect(await warningsOf(agent)).toMatch(/nft is not installed.*install the package nftables/);
@@ -197,10 +202,7 @@ describe('without what the mesh needs', () => {
   });
 
   test('nft is missing, and asked for by name: the agent does not start', async () => {
-    const absent = join(folder, 'absent');
-    const { stdout } = await execOk('which', ['-a', 'nft']);
-    const hide = 'for nft in $1; do mount --bind "$0" "$nft"; done; shift; exec "$@"';
-    const behind = ['unshare', '--mount', 'sh', '-c', hide, absent, stdout];
+    const behind = await withoutNft();
     await using agent = await createAgent(host, { config: { mesh: { backend: 'nftables' } }, behind });
     agent.start();
     expect(await agent.ended()).toMatchObject({ code: 1 });
