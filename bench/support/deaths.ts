@@ -43,6 +43,7 @@ export class Deaths implements AsyncDisposable {
     const inspected = await this.#engine.api('GET', `/containers/${id}/json`);
     const address = await this.#engine.addressOf(id);
     await this.#dns.until({ name, address, present: true });
+    await this.#rules.ready();
     await this.#rules.quiet();
     this.#events.forget(id);
     const rules = this.#rules.next('delete', address);

@@ -8,12 +8,14 @@ const QUIET_MS = 60;
 
 /** Tells when a change of the kernel's rules has become true, as `nft monitor` in the same namespace reports it. */
 export class RuleWatch implements AsyncDisposable {
+  readonly #netns: Netns;
   readonly #child;
   readonly #waiting = new Map<string, (at: number) => void>();
   #seen: string[] = [];
   #lastAt = 0;
 
   constructor(netns: Netns) {
+    this.#netns = netns;
     this.#child = netns.spawn('nft', ['monitor']);
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#read(line));
   }
@@ -29,6 +31,15 @@ export class RuleWatch implements AsyncDisposable {
     } finally {
       clearTimeout(timer);
       this.#waiting.delete(key);
+    }
+  }
+
+  /** Resolves when it hears what happens: `nft monitor` reads all rules first, and anew if they change meanwhile. */
+  async ready(): Promise<void> {
+    for (let pauseMs = 50; this.#lastAt === 0; pauseMs *= 2) {
+      await delay(pauseMs);
+      await this.#netns.feed('add table ip probe\ndelete table ip probe\n', 'nft', '-f', '-');
+      await delay(20);
     }
   }
 

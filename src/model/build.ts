@@ -42,58 +42,59 @@ export interface BuiltTable {
  */
 export function buildTable(input: TableInput, previous?: BuiltTable): BuiltTable {
   const touched = changedClaims(previous?.input.claims, input.claims);
-  const origins = new Map<ServiceKey, Origin>();
+  const suspects = new Set(suspectsOf(input, previous, touched));
+  const origins = new Map(previous?.origins);
   const changed: ServiceKey[] = [];
-  const visit = (key: ServiceKey) => {
-    if (origins.has(key)) return;
+  for (const key of suspects) {
     const rows = input.rows.get(key);
     const local = input.local.get(key);
-    const before = previous?.origins.get(key);
-    const foreign = before?.rows === rows ? (before?.foreign ?? NONE) : foreignRows(rows, input.node);
-    if (
-      before?.local === local &&
-      sameItems(before?.foreign, foreign) &&
-      before !== undefined &&
-      !isTouched(before, touched)
-    ) {
-      origins.set(key, before.rows === rows ? before : { ...before, rows });
-      return;
+    const before = origins.get(key);
+    const foreign = before !== undefined && before.rows === rows ? before.foreign : foreignRows(rows, input.node);
+    if (before?.local === local && sameItems(before?.foreign, foreign) && !isTouched(before, touched)) {
+      if (before !== undefined) origins.set(key, { ...before, rows });
+      continue;
     }
     const built = buildService(key, foreign, local ?? NONE, input.claims);
-    if (built === undefined) return;
-    const origin = { ...built, rows, foreign, local };
-    origins.set(key, origin);
-    changed.push(key);
-  };
-  for (const key of input.local.keys()) visit(key);
-  for (const key of input.rows.keys()) visit(key);
-  for (const key of keysWithAddress(input.claims, previous, touched)) visit(key);
-  const removed = previous === undefined ? [] : [...previous.origins.keys()].filter((key) => !origins.has(key));
-  const wanted = wantedPolicies(origins, [...changed, ...removed], previous);
+    if (built !== undefined) origins.set(key, { ...built, rows, foreign, local });
+    if (built !== undefined || origins.delete(key)) changed.push(key);
+  }
+  const wanted = wantedPolicies(origins, changed, previous);
   if (
     previous !== undefined &&
     changed.length === 0 &&
-    removed.length === 0 &&
     previous.input.nodes === input.nodes &&
     previous.input.problems === input.problems
   ) {
     return { table: previous.table, input, wanted, origins };
   }
-  return { table: assemble(input, origins, [...changed, ...removed], previous?.table), input, wanted, origins };
+  return { table: assemble(input, origins, changed, previous?.table), input, wanted, origins };
 }
 
 /**
- * Services that may have no endpoint left but still own an address: the name goes on answering, and connections are
- * refused at once instead of running into nothing, until the claim is released.
+ * The services of which an input is another than before. Among them those that may have no endpoint left but still own
+ * an address: the name goes on answering, and connections are refused at once instead of running into nothing, until
+ * the claim is released.
  */
-function keysWithAddress(
-  claims: Claims,
+function* suspectsOf(
+  input: TableInput,
   previous: BuiltTable | undefined,
   touched: TouchedClaims | undefined,
 ): Iterable<ServiceKey> {
-  if (previous !== undefined) return [...previous.origins.keys(), ...(touched?.services ?? [])];
-  const prefix = claimKeys.vipOfService('');
-  return [...claims.keys()].filter((claim) => claim.startsWith(prefix)).map((claim) => claim.slice(prefix.length));
+  yield* differing(previous?.input.local, input.local);
+  yield* differing(previous?.input.rows, input.rows);
+  if (previous === undefined) {
+    const prefix = claimKeys.vipOfService('');
+    for (const claim of input.claims.keys()) if (claim.startsWith(prefix)) yield claim.slice(prefix.length);
+  }
+  if (touched === undefined) return;
+  yield* touched.services;
+  for (const [key, origin] of previous?.origins ?? []) if (isTouched(origin, touched)) yield key;
+}
+
+function* differing<V>(before: ReadonlyMap<ServiceKey, V> | undefined, after: ReadonlyMap<ServiceKey, V>) {
+  if (before === after) return;
+  for (const [key, value] of after) if (before?.get(key) !== value) yield key;
+  for (const key of before?.keys() ?? []) if (!after.has(key)) yield key;
 }
 
 function wantedPolicies(
@@ -223,8 +224,9 @@ function changedClaims(before: Claims | undefined, after: Claims): TouchedClaims
   return { services, ports, drains };
 }
 
-function isTouched({ service, policy }: Origin, touched: TouchedClaims | undefined): boolean {
-  if (touched === undefined) return false;
+function isTouched(origin: Origin | undefined, touched: TouchedClaims | undefined): boolean {
+  if (origin === undefined || touched === undefined) return false;
+  const { service, policy } = origin;
   const { services, ports, drains } = touched;
   return (
     services.has(service.key) ||
@@ -239,12 +241,14 @@ function assemble(
   differing: readonly ServiceKey[],
   previous: ServiceTable | undefined,
 ): ServiceTable {
-  const services = new Map<ServiceKey, Service>();
-  const problems = [...input.problems];
-  for (const [key, origin] of origins) {
-    services.set(key, origin.service);
-    if (origin.problem !== undefined) problems.push(origin.problem);
+  const services = new Map(previous?.services);
+  for (const key of differing) {
+    const origin = origins.get(key);
+    if (origin === undefined) services.delete(key);
+    else services.set(key, origin.service);
   }
+  const problems = [...input.problems];
+  for (const { problem } of origins.values()) if (problem !== undefined) problems.push(problem);
   return {
     revision: (previous?.revision ?? 0) + 1,
     services,

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildTable, type TableInput } from '../../../src/model/build.ts';
 import { claimKeys } from '../../../src/model/claims.ts';
@@ -139,5 +140,54 @@ describe('a rebuild', () => {
     const { table } = buildTable({ ...empty, local: grouped(row('a', 'a1')) }, first);
     expect([...table.services.keys()]).toEqual(['a']);
     expect(table.byName.has('b')).toBe(false);
+  });
+
+  it('builds from the table before what it would build from nothing', () => {
+    const NAMES = ['a', 'b', 'c'];
+    const rowOf = fc.record({
+      service: fc.constantFrom(...NAMES),
+      id: fc.constantFrom('x', 'y'),
+      node: fc.constantFrom('n1', 'n2'),
+      state: fc.constantFrom('passing' as const, 'critical' as const),
+      drainMs: fc.constantFrom(1000, 2000),
+    });
+    const claim = fc.constantFrom(
+      ...NAMES.map(claimKeys.vipOfService),
+      claimKeys.published('tcp', 8080),
+      claimKeys.drain('n1/x'),
+    );
+    const input = fc
+      .record({ rows: fc.array(rowOf, { maxLength: 6 }), claims: fc.dictionary(claim, fc.constantFrom(...NAMES)) })
+      .map(({ rows, claims }): TableInput => {
+        const made = new Map(
+          rows.map(({ service, id, node, state, drainMs }) => {
+            const ports = [{ name: 'http', port: 80, protocol: 'tcp' as const, publish: 8080 }];
+            return [`${node}/${id}`, row(service, id, { node, state, policy: { drainMs, ports } })];
+          }),
+        );
+        const of = (node: string) => grouped(...[...made.values()].filter((each) => each.node === node));
+        return { ...empty, rows: of('n2'), local: of('n1'), claims: new Map(Object.entries(claims)) };
+      });
+    // Now and then a part of the input stays the very object it was.
+    const step = fc.tuple(input, fc.boolean(), fc.boolean(), fc.boolean());
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 2, maxLength: 6 }), (steps) => {
+        let built = buildTable(empty);
+        for (const [next, keepsRows, keepsLocal, keepsClaims] of steps) {
+          const { rows, local, claims } = built.input;
+          const now = {
+            ...next,
+            ...(keepsRows && { rows }),
+            ...(keepsLocal && { local }),
+            ...(keepsClaims && { claims }),
+          };
+          built = buildTable(now, built);
+          const fresh = buildTable(now).table;
+          expect(built.table.services).toEqual(fresh.services);
+          expect(built.table.byName).toEqual(fresh.byName);
+          expect(new Set(built.table.problems)).toEqual(new Set(fresh.problems));
+        }
+      }),
+    );
   });
 });
