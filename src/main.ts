@@ -1,14 +1,13 @@
 #!/usr/bin/env node
-import { CommanderError } from 'commander';
-import { exitCodeOf, exitCodes } from './cli/exit-code.ts';
 import { newerNode } from './cli/newer-node.ts';
-import { createProgram } from './cli/program.ts';
 import type { StopReason } from './cli/runtime.ts';
-import { Terminal } from './cli/terminal.ts';
 import { systemClock } from './lib/clock.ts';
 import { describeError, errorCode } from './lib/errors.ts';
 import { runInstead } from './lib/exec.ts';
 import type { Logger } from './lib/logger.ts';
+
+const DONE = 0;
+const FAILED = 1;
 
 /** The first SIGTERM or SIGINT stops in good order; with the handlers gone a second one ends the process at once. */
 function takeOver(onTerminate: StopReason, log: Logger): AbortSignal {
@@ -25,30 +24,15 @@ function takeOver(onTerminate: StopReason, log: Logger): AbortSignal {
 /** A fault nobody expected: its stack is what a bug report needs. */
 function crash(error: unknown): void {
   process.stderr.write(`fairlead: ${error instanceof Error ? error.stack : String(error)}\n`);
-  process.exit(exitCodes.failed);
+  process.exit(FAILED);
 }
 
 process.on('uncaughtException', crash);
 process.on('unhandledRejection', crash);
 // `fairlead services | head` has read enough: no fault.
 process.stdout.on('error', (error) => {
-  if (errorCode(error) === 'EPIPE') process.exit(exitCodes.done);
+  if (errorCode(error) === 'EPIPE') process.exit(DONE);
   crash(error);
-});
-
-const program = createProgram({
-  environment: process.env,
-  terminal: new Terminal({ stdout: process.stdout, stderr: process.stderr, environment: process.env }),
-  clock: systemClock,
-  takeOver,
-  runAgent: async (config, options) => {
-    const { runAgent } = await import('./agent.ts');
-    await runAgent(config, options);
-  },
-  cleanupMesh: async (config) => {
-    const { cleanupMesh } = await import('./agent.ts');
-    return await cleanupMesh(config);
-  },
 });
 
 /** Ends the process when its output is taken: what goes to a socket, unlike a pipe or a file, is written later. */
@@ -58,13 +42,42 @@ async function exit(code: number): Promise<void> {
   process.exit(code);
 }
 
-try {
+/** Carries out the command line; resolves with what to exit with. */
+async function main(): Promise<number> {
   const newer = newerNode(process.versions.node);
-  if (newer !== undefined) process.exit(await runInstead(newer, process.argv.slice(1)));
-  await program.parseAsync();
-  await exit(exitCodes.done);
+  if (newer !== undefined) return await runInstead(newer, process.argv.slice(1));
+  // Not before: an older Node cannot even load them.
+  const { CommanderError } = await import('commander');
+  const { exitCodeOf } = await import('./cli/exit-code.ts');
+  const { createProgram } = await import('./cli/program.ts');
+  const { Terminal } = await import('./cli/terminal.ts');
+  const program = createProgram({
+    environment: process.env,
+    terminal: new Terminal({ stdout: process.stdout, stderr: process.stderr, environment: process.env }),
+    clock: systemClock,
+    takeOver,
+    runAgent: async (config, options) => {
+      const { runAgent } = await import('./agent.ts');
+      await runAgent(config, options);
+    },
+    cleanupMesh: async (config) => {
+      const { cleanupMesh } = await import('./agent.ts');
+      return await cleanupMesh(config);
+    },
+  });
+  try {
+    await program.parseAsync();
+    return DONE;
+  } catch (error) {
+    // The command line's own errors are already told.
+    if (!(error instanceof CommanderError)) process.stderr.write(`fairlead: ${describeError(error)}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+try {
+  await exit(await main());
 } catch (error) {
-  // The command line's own errors are already told.
-  if (!(error instanceof CommanderError)) process.stderr.write(`fairlead: ${describeError(error)}\n`);
-  await exit(exitCodeOf(error));
+  process.stderr.write(`fairlead: ${describeError(error)}\n`);
+  process.exit(FAILED);
 }

@@ -11,7 +11,6 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { root, run, SetupError, say } from './program.mjs';
-import { INTERPRETER } from './runtime.mjs';
 
 const CONFIGURATION = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
 
@@ -28,25 +27,15 @@ export async function build() {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const code = await run('node', [tsc, '-p', 'tsconfig.build.json', '--noEmitOnError', '--outDir', fresh]);
   if (code !== 0) throw new SetupError('the sources do not compile');
-  makeCommand(join(fresh, 'main.js'));
+  chmodSync(join(fresh, 'main.js'), 0o755);
   rmSync(dist, { recursive: true, force: true });
   renameSync(fresh, dist);
   mkdirSync(join(root, '.cache'), { recursive: true });
   writeFileSync(stamp, wanted);
 }
 
-/**
- * `npx fairlead` and `dist/main.js` run on the Node that is recent enough, whichever the host's own is.
- * @param {string} file
- */
-function makeCommand(file) {
-  const source = readFileSync(file, 'utf8');
-  writeFileSync(file, source.replace(/^#!.*/, `#!${INTERPRETER}`));
-  chmodSync(file, 0o755);
-}
-
 function sourcesHash() {
-  const hash = createHash('sha256').update(`${INTERPRETER}\n`);
+  const hash = createHash('sha256');
   for (const path of [...CONFIGURATION, ...filesBelow('src')]) {
     hash.update(`${path}\n`).update(readFileSync(join(root, path)));
   }

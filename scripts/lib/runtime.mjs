@@ -7,9 +7,6 @@ const MINIMUM = '22.18';
 const RUNTIME = join(root, 'runtime');
 const BIN = join(RUNTIME, `node_modules/node-linux-${process.arch}/bin`);
 
-/** What starts what is built here by its name: the Node everything else runs on. */
-export const INTERPRETER = isRecent(process.versions.node) ? '/usr/bin/env node' : join(BIN, 'node');
-
 /** @param {string} version `22.18.0` */
 export function isRecent(version) {
   const [major = 0, minor = 0] = version.split('.').map(Number);
@@ -28,7 +25,7 @@ export async function ensureNode() {
     throw new SetupError(`Node ${process.versions.node} is too old, please install ${MINIMUM} or newer`);
   }
   await ensurePackages(RUNTIME, `a newer Node into runtime/, this host's is ${process.versions.node}`);
-  if (!existsSync(INTERPRETER)) throw new SetupError(`npm left no Node in ${BIN}; install ${MINIMUM} or newer`);
+  if (!existsSync(join(BIN, 'node'))) throw new SetupError(`npm left no Node in ${BIN}; install ${MINIMUM} or newer`);
   say(`using the Node of runtime/, this host's ${process.versions.node} is older than ${MINIMUM}`);
   process.env.PATH = [BIN, join(RUNTIME, 'node_modules/.bin'), process.env.PATH].join(delimiter);
 }

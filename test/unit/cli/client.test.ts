@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AdminClient } from '../../../src/cli/client.ts';
 
@@ -71,12 +72,8 @@ describe('a request', () => {
 describe('events', () => {
   it('are read across chunks, without comments and names', async () => {
     const text = ': hello\n\nevent: snapshot\nid: 1\ndata: {"a":"ü"}\n\n: heartbeat\n\ndata: {"b":2}\n\n';
-    const url = await answering(async (_request, response) => {
-      for (const byte of Buffer.from(text)) {
-        if (!response.write(Buffer.of(byte))) await once(response, 'drain');
-      }
-      response.end();
-    });
+    const bytes = Array.from(Buffer.from(text), (byte) => Buffer.of(byte));
+    const url = await answering((_request, response) => void Readable.from(bytes).pipe(response));
     expect(await collect(new AdminClient({ url, token: '' }).events('/v1/events'))).toEqual([{ a: 'ü' }, { b: 2 }]);
   });
 
