@@ -229,7 +229,8 @@ class Agent {
 
   #setSource(source: string, state: SourceState): void {
     this.#publisher.setSource(source, tellUnsupported(state));
-    this.#checker.update(this.#publisher.local.workloads());
+    // After the table and the rules that this leads to, which the publisher makes in the turn before.
+    setImmediate(() => this.#checker.update(this.#publisher.local.workloads()));
   }
 
   #publish(table: ServiceTable, eventAt: number | undefined): void {

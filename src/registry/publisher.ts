@@ -187,7 +187,8 @@ export class TablePublisher {
       before,
     );
     if (this.#hasClaimed) this.#publish(this.#built.table);
-    this.#registering.trigger();
+    // Comparing and writing takes milliseconds: first this host's own rules are on their way.
+    setImmediate(() => this.#registering.trigger());
     if (
       this.#built.wanted !== before?.wanted ||
       picture.claims !== before.input.claims ||
