@@ -8,6 +8,9 @@ import { prepareToRun } from './lib/setup.mjs';
 /** One key press arrives twice: from the terminal, which signals the whole group, and from npm, which passes it on. */
 const SAME_SIGNAL_MS = 500;
 
+/** Without the bound V8's young generation grows with the machine, far beyond what an agent uses; MB. */
+const YOUNG_GENERATION = '--max-semi-space-size=4';
+
 await main(async () => {
   await prepareToRun('start');
   return await runAgent(['agent', '--demo', ...optionsForUser(), ...process.argv.slice(2)]);
@@ -36,7 +39,10 @@ function optionsForUser() {
  */
 function runAgent(args) {
   return new Promise((resolve, reject) => {
-    const agent = spawn('node', [join(root, 'dist/main.js'), ...args], { stdio: 'inherit', detached: true });
+    const agent = spawn('node', [YOUNG_GENERATION, join(root, 'dist/main.js'), ...args], {
+      stdio: 'inherit',
+      detached: true,
+    });
     let last = { signal: '', at: 0 };
     const forward = (/** @type {NodeJS.Signals} */ signal) => {
       const now = performance.now();

@@ -11,6 +11,9 @@ import type { Netns } from '../../test/support/netns.ts';
 /** The built program: what runs in production. */
 const PROGRAM = join(import.meta.dirname, '../../dist/main.js');
 
+/** As `npm start`, the image and the systemd unit start it. */
+const NODE_FLAGS = ['--max-semi-space-size=4'];
+
 export interface AgentOptions {
   readonly netns: Netns;
   /** `unix:///…`, or `off`. */
@@ -89,7 +92,13 @@ export async function startAgent({ netns, docker, services, dataDir }: AgentOpti
   await writeFile(join(folder, 'config.yaml'), JSON.stringify(config));
   if (services !== undefined) await writeFile(join(folder, 'services.yaml'), services);
   const started = performance.now();
-  const child = netns.spawn(process.execPath, [PROGRAM, 'agent', '--config', join(folder, 'config.yaml')]);
+  const child = netns.spawn(process.execPath, [
+    ...NODE_FLAGS,
+    PROGRAM,
+    'agent',
+    '--config',
+    join(folder, 'config.yaml'),
+  ]);
   child.stderr.pipe(process.stderr);
   const logged: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
