@@ -39,7 +39,12 @@ export const TOOLS = [
     purpose: 'tests with real containers',
     neededBy: ['test'],
   },
-  { command: 'iptables', packages: ['iptables'], purpose: "tests beside Docker's firewall", neededBy: ['test'] },
+  {
+    command: 'iptables',
+    packages: ['iptables'],
+    purpose: "tests beside Docker's firewall, and a design to compare with",
+    neededBy: ['test', 'bench'],
+  },
   {
     command: 'busybox',
     packages: ['busybox-static'],
@@ -50,7 +55,12 @@ export const TOOLS = [
   { command: 'dig', packages: ['bind9-dnsutils'], purpose: 'tests of DNS', neededBy: ['test'] },
   { command: 'curl', packages: ['curl'], purpose: 'tests of HTTP', neededBy: ['test'] },
   { command: 'ps', packages: ['procps'], purpose: 'tests that nothing is left running', neededBy: ['test'] },
-  { command: 'sysctl', packages: ['procps'], purpose: 'kernel parameters in test networks', neededBy: ['test'] },
+  {
+    command: 'sysctl',
+    packages: ['procps'],
+    purpose: 'kernel parameters in test networks',
+    neededBy: ['test', 'bench'],
+  },
   { command: 'wrk', packages: ['wrk'], purpose: 'measuring connections per second', neededBy: ['bench'] },
 ];
 
