@@ -45,7 +45,7 @@ export class RuleWatch implements AsyncDisposable {
 
   /** Resolves when nothing has changed for a while: what was begun earlier is no part of the next measurement. */
   async quiet(): Promise<void> {
-    while (now() - this.#lastAt < QUIET_MS) await delay(this.#lastAt + QUIET_MS - now());
+    while (now() - this.#lastAt < QUIET_MS) await delay(Math.max(1, this.#lastAt + QUIET_MS - now()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
