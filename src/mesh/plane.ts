@@ -36,6 +36,7 @@ export class MeshPlane {
   #hostError: unknown;
   #prepared = false;
   #applied: ServiceTable | undefined;
+  #auditDue = true;
   #newest: ServiceTable | undefined;
 
   constructor(facts: HostFacts, options: MeshPlaneOptions) {
@@ -120,7 +121,6 @@ export class MeshPlane {
       ...(this.#hostError === undefined
         ? []
         : [problem(errorCode(this.#hostError) ?? 'host', describeError(this.#hostError))]),
-      ...this.#host.check().map((message) => problem('host', message)),
     ];
   }
 
@@ -162,6 +162,7 @@ export class MeshPlane {
     while (!signal.aborted) {
       this.#preparing.trigger();
       await clock.sleep(resyncMs, signal);
+      if (this.#auditDue && !signal.aborted) await this.#audit();
     }
   }
 
@@ -174,12 +175,23 @@ export class MeshPlane {
       const key = after?.key ?? before?.key;
       if (key !== undefined) this.#drains.update(key, after);
     }
+    if (this.#auditDue) await this.#audit();
+    else await this.#attempt(this.#cleaner.clean(changes.flatMap(({ before, after }) => staleFlows(before, after))));
+  }
+
+  /** Looks at every flow: nobody saw what happened before this process, or what a pass that failed has left. */
+  async #audit(): Promise<void> {
+    if (this.#applied === undefined) return;
+    this.#auditDue = false;
+    await this.#attempt(this.#cleaner.audit(this.#applied.services.values()));
+  }
+
+  async #attempt(pass: Promise<unknown>): Promise<void> {
     try {
-      // Nobody saw what happened before this process: look at every flow once.
-      if (first) await this.#cleaner.audit(table.services.values());
-      else await this.#cleaner.clean(changes.flatMap(({ before, after }) => staleFlows(before, after)));
+      await pass;
     } catch (error) {
-      this.#options.log.warn({ error: describeError(error) }, 'stale connections were not removed');
+      this.#auditDue = true;
+      this.#options.log.warn({ error: describeError(error) }, 'stale connections were not removed; trying again later');
     }
   }
 }
@@ -191,8 +203,5 @@ const targetsOf = ({ address, address6, ports }: Endpoint): readonly Target[] =>
   ]);
 
 /** Removes everything any agent with this `dataDir` ever added to this host's network; resolves with what that was. */
-export async function cleanupMesh(dataDir: string, log: Logger): Promise<readonly string[]> {
-  // The rules last: without them, what route_localnet lets in would be unguarded.
-  const host = await cleanupHost({ dataDir, log });
-  return [...host, ...(await removeTables())];
-}
+export const cleanupMesh = (dataDir: string, log: Logger): Promise<readonly string[]> =>
+  cleanupHost({ dataDir, log, removeRules: removeTables });

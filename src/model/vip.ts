@@ -57,6 +57,20 @@ export function parseVipRange(cidr: string): VipRange | undefined {
   };
 }
 
+/** Have two networks in CIDR form an address in common? False where one of them is none. */
+export function overlaps(a: string, b: string): boolean {
+  const [one, other] = [a, b].map(parseNetwork);
+  if (one === undefined || other === undefined || one.family !== other.family) return false;
+  const hostBits = BigInt((one.family === 4 ? 32 : 128) - Math.min(one.length, other.length));
+  return one.value >> hostBits === other.value >> hostBits;
+}
+
+function parseNetwork(cidr: string): (Address & { readonly length: number }) | undefined {
+  const [text = '', length] = cidr.split('/');
+  const address = parseAddress(text);
+  return address === undefined ? undefined : { ...address, length: Number(length) };
+}
+
 /** How many addresses the range has to give. */
 export const rangeSize = (range: VipRange): number => range.last - range.first + 1;
 

@@ -22,7 +22,10 @@ async function facts() {
 const orders = new Map<string, () => Promise<void>>([
   ['apply', async () => await host.apply(await facts())],
   ['cleanup', async () => await host.cleanup()],
-  ['cleanupHost', async () => void (await cleanupHost({ dataDir: options.dataDir, log: silentLogger }))],
+  [
+    'cleanupHost',
+    async () => void (await cleanupHost({ dataDir: options.dataDir, log: silentLogger, removeRules: async () => [] })),
+  ],
 ]);
 
 for await (const line of createInterface({ input: process.stdin })) {

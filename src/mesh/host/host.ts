@@ -40,7 +40,7 @@ export class MeshHost {
       this.#log.warn({ repairs: this.repairs - before }, 'put right what others had changed on this host');
     }
     const failures = results.filter((result) => result !== undefined);
-    this.#warnings = [...failures.map(describeError), ...(await this.#preparation.check(facts))];
+    this.#warnings = failures.map(describeError);
     throwAll(failures);
   }
 
@@ -62,13 +62,18 @@ export class MeshHost {
 export interface CleanupOptions {
   readonly dataDir: string;
   readonly log: Logger;
+  /**
+   * Removes the rules; resolves with what it removed. Called after the kernel parameters are back, and only then:
+   * the rules guard against what `route_localnet` lets in.
+   */
+  readonly removeRules: () => Promise<readonly string[]>;
 }
 
 /**
- * Removes every route, rule and kernel parameter that any agent with this `dataDir` left on this host; needs no agent.
+ * Removes everything that any agent with this `dataDir` left in this host's network; needs no agent.
  * What fails does not keep the rest from being undone; throws what failed at the end. Resolves with what it undid.
  */
-export async function cleanupHost({ dataDir, log }: CleanupOptions): Promise<readonly string[]> {
+export async function cleanupHost({ dataDir, log, removeRules }: CleanupOptions): Promise<readonly string[]> {
   const parameters = new Parameters(new Sysctl(), dataDir);
   const removed: string[] = [];
   const failures = [
@@ -76,10 +81,11 @@ export async function cleanupHost({ dataDir, log }: CleanupOptions): Promise<rea
       removed.push(...Array(await new DockerFirewall().undo()).fill('a rule in DOCKER-USER'));
     }),
     await outcome(async () => {
-      removed.push(...Array(await applyRoutes([])).fill('a route of a VIP range or of a loopback answer'));
+      removed.push(...Array(await applyRoutes([])).fill('the route of a VIP range'));
     }),
     await outcome(async () => {
       removed.push(...(await parameters.undo()).map((path) => `the value of ${path.replaceAll('/', '.')}`));
+      removed.push(...(await removeRules()));
     }),
     await outcome(async () => {
       const ports = await new HairpinPorts(new Sysctl(), dataDir).undo();
@@ -87,10 +93,7 @@ export async function cleanupHost({ dataDir, log }: CleanupOptions): Promise<rea
     }),
   ].filter((result) => result !== undefined);
   throwAll(failures);
-  log.info(
-    { dataDir, removed },
-    'the host is as it was: routes, kernel parameters and the rule in DOCKER-USER are undone',
-  );
+  log.info({ dataDir, removed }, 'the host is as it was');
   return removed;
 }
 

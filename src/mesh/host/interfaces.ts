@@ -88,11 +88,18 @@ function withLength(destination: string): string {
   return `${destination}/${isIPv6(destination) ? 128 : 32}`;
 }
 
-/** Every bridge with an address: Docker's, Podman's, a CNI's, or one made by hand. */
+/** Kinds of interfaces by which a bridge leads out of this host; hardware has none. */
+const UPLINKS: ReadonlySet<string | undefined> = new Set([undefined, 'bond', 'team', 'vlan', 'macvlan']);
+
+/**
+ * Every bridge with an address: Docker's, Podman's, a CNI's, or one made by hand. Not a bridge over an uplink, as
+ * hypervisors have it: what is behind that is the network outside.
+ */
 export function containerBridges(interfaces: readonly NetworkInterface[]): readonly ContainerBridge[] {
+  const leadOut = new Set(interfaces.flatMap(({ kind, port }) => (port && UPLINKS.has(kind) ? port.bridge : [])));
   return interfaces.flatMap(({ name, kind, addresses }) => {
     const own = addresses.filter(({ linkLocal }) => !linkLocal);
-    if (kind !== 'bridge' || own.length === 0) return [];
+    if (kind !== 'bridge' || own.length === 0 || leadOut.has(name)) return [];
     const subnets = [...new Set(own.map(subnetOf))];
     return [{ name, subnets, gateways: own.filter(({ usable }) => usable).map(({ address }) => address) }];
   });

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
-import ipaddr from 'ipaddr.js';
 import { FairleadError } from '../../lib/errors.ts';
+import { overlaps } from '../../model/vip.ts';
 import { type NetworkInterface, type Route, subnetOf } from './interfaces.ts';
 import { ROUTE_PROTOCOL } from './ip.ts';
 
@@ -32,7 +32,7 @@ export function localNetworks(
  * option to change (`mesh.vipCidr` or `mesh.vipCidr6`); undefined where the range is free. Both in CIDR form.
  */
 export function vipOverlap(range: string, networks: readonly LocalNetwork[]): FairleadError | undefined {
-  const found = networks.find(({ network }) => overlap(range, network));
+  const found = networks.find(({ network }) => !isEverything(network) && overlaps(range, network));
   if (found === undefined) return undefined;
   const option = isIPv6(addressOf(range)) ? 'mesh.vipCidr6' : 'mesh.vipCidr';
   return new FairleadError('vip-overlap', `the VIP range ${range} overlaps ${found.network} (${found.through})`, {
@@ -40,13 +40,7 @@ export function vipOverlap(range: string, networks: readonly LocalNetwork[]): Fa
   });
 }
 
-/** Two CIDR ranges overlap when the shorter prefix contains the other's network. */
-function overlap(a: string, b: string): boolean {
-  const [addressA, lengthA] = ipaddr.parseCIDR(a);
-  const [addressB, lengthB] = ipaddr.parseCIDR(b);
-  const shorter = Math.min(lengthA, lengthB);
-  // A /0 is a default route by another name (`0.0.0.0/0`, `::/0`); everything would overlap it.
-  return shorter > 0 && addressA.kind() === addressB.kind() && addressA.match(addressB, shorter);
-}
-
 const addressOf = (range: string): string => range.slice(0, range.indexOf('/'));
+
+/** A default route by another name (`0.0.0.0/0`, `::/0`); every range would overlap it. */
+const isEverything = (network: string): boolean => network.endsWith('/0');

@@ -1,5 +1,3 @@
-import { isIPv4 } from 'node:net';
-import type { HostFacts } from '../../model/host.ts';
 import { HostJournal, type SysctlChange } from './journal.ts';
 import { disturbedBy, IPV4_FORWARDING, IPV6_FORWARDING, type Sysctl } from './sysctl.ts';
 
@@ -7,9 +5,8 @@ import { disturbedBy, IPV4_FORWARDING, IPV6_FORWARDING, type Sysctl } from './sy
 export type Wanted = readonly [path: string, value: string];
 
 export interface ParameterNeeds {
-  readonly facts: HostFacts;
-  /** The interface that holds the node's address, by which other nodes' endpoints are reached. */
-  readonly uplink?: string;
+  /** Every interface with an IPv4 address but loopback. */
+  readonly links: readonly string[];
   readonly ipv6: boolean;
   /** Interfaces with routes learned from router advertisements. */
   readonly advertised: readonly string[];
@@ -21,14 +18,12 @@ export interface ParameterNeeds {
  * | parameter | why |
  * |---|---|
  * | `ip_forward` | from a container or another host to an endpoint |
- * | `route_localnet` on every container bridge and the uplink | answers to a connection to 127.0.0.1:<published> come in by the endpoint's interface, for 127.0.0.1; and a client's packet goes to an endpoint that listens on 127.0.0.1. The rules must drop packets that are for 127/8 when they arrive |
+ * | `route_localnet` on every link | answers to a connection to 127.0.0.1:<published> come in by the endpoint's interface, for 127.0.0.1; and a client's packet goes to an endpoint that listens on 127.0.0.1. The rules must drop packets that are for 127/8 when they arrive |
  * | `ipv6…forwarding` | the same for IPv6, only where IPv6 is in use |
  * | `accept_ra=2` | with forwarding on, the kernel forgets and ignores routers' advertisements otherwise: a host that got its default route so would lose it. Set first |
  */
-export function neededParameters({ facts, uplink, ipv6, advertised }: ParameterNeeds): readonly Wanted[] {
-  const bridges = facts.bridges.filter(({ gateways }) => gateways.some(isIPv4)).map(({ name }) => name);
-  const devices = [...new Set([...bridges, ...(uplink === undefined ? [] : [uplink])])];
-  const localnet = devices.map((name): Wanted => [`net/ipv4/conf/${name}/route_localnet`, '1']);
+export function neededParameters({ links, ipv6, advertised }: ParameterNeeds): readonly Wanted[] {
+  const localnet = links.map((name): Wanted => [`net/ipv4/conf/${name}/route_localnet`, '1']);
   const acceptRa = ipv6 ? advertised.map((name): Wanted => [`net/ipv6/conf/${name}/accept_ra`, '2']) : [];
   return [[IPV4_FORWARDING, '1'], ...localnet, ...acceptRa, ...(ipv6 ? [[IPV6_FORWARDING, '1'] satisfies Wanted] : [])];
 }

@@ -1,6 +1,7 @@
+import { isIPv4 } from 'node:net';
 import type { HostFacts } from '../../model/host.ts';
 import { HairpinPorts } from './hairpin.ts';
-import type { NetworkInterface, Route } from './interfaces.ts';
+import type { InterfaceAddress, Route } from './interfaces.ts';
 import { readInterfaces, readRoutes } from './ip.ts';
 import { localNetworks, vipOverlap } from './overlap.ts';
 import { neededParameters, Parameters } from './parameters.ts';
@@ -48,14 +49,13 @@ export class HostPreparation {
       if (overlap !== undefined) throw overlap;
     }
 
-    const uplink = uplinkOf(interfaces, facts.nodeAddress);
+    const links = interfaces.filter(({ name, addresses }) => name !== 'lo' && addresses.some(isAddress4));
     const ipv6 = vipCidr6 !== undefined || facts.bridges.some(({ subnets }) => subnets.some(isRange6));
     await this.#parameters.apply(
       neededParameters({
-        facts,
+        links: links.map(({ name }) => name),
         ipv6,
         advertised: ipv6 ? await this.#advertised(routes6) : [],
-        ...(uplink === undefined ? {} : { uplink }),
       }),
     );
     const changed = await applyRoutes(
@@ -74,16 +74,6 @@ export class HostPreparation {
     this.#applied = undefined;
   }
 
-  /** What this host has set that keeps a part of the mesh from working, and what to do. */
-  async check(facts: HostFacts): Promise<readonly string[]> {
-    const filtered = await this.#sysctl.read('net/bridge/bridge-nf-call-ip6tables');
-    if (filtered !== '1' || !facts.bridges.some(({ subnets }) => subnets.some(isRange6))) return [];
-    return [
-      'br_netfilter translates IPv6 answers while they are still on a bridge, and the kernel then drops those for [::1]: ' +
-        'published ports do not answer on [::1] for containers (set net.bridge.bridge-nf-call-ip6tables to 0 if nothing needs it)',
-    ];
-  }
-
   /** Interfaces whose routes come from router advertisements and would be lost by forwarding, now or but for us. */
   async #advertised(routes6: readonly Route[]): Promise<readonly string[]> {
     const devices = new Set(routes6.filter(({ protocol }) => protocol === 'ra').map(({ device }) => device));
@@ -95,8 +85,6 @@ export class HostPreparation {
 
 const acceptRa = (device: string): string => `net/ipv6/conf/${device}/accept_ra`;
 
-const uplinkOf = (interfaces: readonly NetworkInterface[], nodeAddress: string): string | undefined =>
-  interfaces.find(({ name, addresses }) => name !== 'lo' && addresses.some(({ address }) => address === nodeAddress))
-    ?.name;
+const isAddress4 = ({ address }: InterfaceAddress): boolean => isIPv4(address);
 
 const isRange6 = (range: string): boolean => range.includes(':');

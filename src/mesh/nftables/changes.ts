@@ -17,17 +17,22 @@ export function diffPlans(applied: MeshPlan, desired: MeshPlan): Changes {
   for (const [key, plan] of desired.services) {
     const old = applied.services.get(key);
     if (old === plan) continue;
-    if (old !== undefined) before.push(...serviceElements(old));
-    after.push(...serviceElements(plan));
+    if (old !== undefined) append(before, serviceElements(old));
+    append(after, serviceElements(plan));
   }
   for (const [key, old] of applied.services) {
-    if (!desired.services.has(key)) before.push(...serviceElements(old));
+    if (!desired.services.has(key)) append(before, serviceElements(old));
   }
   if (applied.bridges !== desired.bridges || applied.ranges !== desired.ranges) {
-    before.push(...hostElements(applied));
-    after.push(...hostElements(desired));
+    append(before, hostElements(applied));
+    append(after, hostElements(desired));
   }
   return diffElements(before, after);
+}
+
+/** One by one: as arguments of one `push`, the elements of a service with thousands of ports would not fit the stack. */
+function append(list: Element[], elements: readonly Element[]): void {
+  for (const element of elements) list.push(element);
 }
 
 function diffElements(before: readonly Element[], after: readonly Element[]): Changes {

@@ -1,5 +1,5 @@
 import type { ContainerBridge } from '../../model/host.ts';
-import { parseVipRange } from '../../model/vip.ts';
+import { overlaps, parseVipRange } from '../../model/vip.ts';
 import type { Family, Listener, MeshPlan, ServicePlan } from '../plan.ts';
 import { balancerName, type SetName } from './structure.ts';
 
@@ -43,22 +43,37 @@ export function hostElements({ ranges, bridges }: Pick<MeshPlan, 'ranges' | 'bri
       const network = networkOf(cidr);
       return network === undefined ? [] : [{ family: network.family, set: 'vip_range', key: network.text }];
     }),
-    ...bridges.flatMap(bridgeElements),
+    ...bridges.flatMap(({ name }) =>
+      // nft takes no other names, and one odd bridge must not keep all rules from being loaded.
+      /^[\w.:@-]+$/.test(name) ? FAMILIES.map((family) => ({ family, set: 'bridges', key: `"${name}"` }) as const) : [],
+    ),
+    ...FAMILIES.flatMap((family) => neighbours(family, bridges)),
   ];
 }
 
-function bridgeElements({ name, subnets }: ContainerBridge): readonly Element[] {
-  const networks = subnets.map(networkOf).filter((network) => network !== undefined);
-  return ([4, 6] as const).flatMap((family) => {
-    const own = networks.filter((network) => network.family === family);
-    return [
-      { family, set: 'bridges', key: `"${name}"` } as const,
-      ...own.flatMap((from) =>
-        own.map((to) => ({ family, set: 'neighbours', key: `${from.text} . ${to.text}` }) as const),
-      ),
-    ];
+const FAMILIES = [4, 6] as const;
+
+/**
+ * Pairs of networks whose hosts reach each other without this host: those of one bridge. The kernel takes no two
+ * overlapping pairs, and subnets may be nested (a second address with /32 on a bridge): the larger speaks for both.
+ */
+function neighbours(family: Family, bridges: readonly ContainerBridge[]): readonly Element[] {
+  const pairs = bridges.flatMap(({ subnets }) => {
+    const own = subnets.filter((subnet) => networkOf(subnet)?.family === family);
+    return own.flatMap((from) => own.map((to) => ({ from, to, length: lengthOf(from) + lengthOf(to) })));
   });
+  const kept: typeof pairs = [];
+  for (const pair of pairs.sort((a, b) => a.length - b.length)) {
+    if (!kept.some(({ from, to }) => overlaps(from, pair.from) && overlaps(to, pair.to))) kept.push(pair);
+  }
+  return kept.map(({ from, to }) => ({
+    family,
+    set: 'neighbours',
+    key: `${networkOf(from)?.text} . ${networkOf(to)?.text}`,
+  }));
 }
+
+const lengthOf = (subnet: string): number => Number(subnet.split('/')[1]);
 
 /** A network in `nft`'s spelling, which leaves the prefix of a single address out. */
 function networkOf(cidr: string): { readonly family: Family; readonly text: string } | undefined {

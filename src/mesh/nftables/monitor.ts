@@ -89,8 +89,10 @@ export class Monitor {
     }
     const { touched, generation } = transaction.end();
     if (!touched) return;
-    if (generation !== undefined && generations.take(generation)) this.#proven = true;
-    else onForeignChange();
+    const isOurs = generation !== undefined && generations.take(generation);
+    // What others did before it was known to listen is looked for once, now.
+    if (!isOurs || !this.#proven) onForeignChange();
+    this.#proven ||= isOurs;
   }
 }
 

@@ -183,7 +183,8 @@ function loopbackGuard(family: Family): { readonly prerouting: readonly string[]
       // With `route_localnet` the kernel no longer refuses these by itself (CVE-2020-8558).
       prerouting: [
         'iifname != "lo" ip saddr 127.0.0.0/8 drop',
-        `iifname != "lo" ip daddr 127.0.0.0/8 ct mark & ${MARK} == 0x00000000 drop`,
+        // Not what anybody's rules translated: Docker without its userland proxy serves 127.0.0.1 in the same way.
+        'iifname != "lo" ip daddr 127.0.0.0/8 ct status ! dnat drop',
       ],
       output: [],
     };

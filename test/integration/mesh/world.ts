@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
+import { neededParameters } from '../../../src/mesh/host/parameters.ts';
 import { Mesh, type MeshOptions } from '../../../src/mesh/mesh.ts';
 import { MeshMetrics } from '../../../src/mesh/metrics.ts';
 import type { NftCommand } from '../../../src/mesh/nftables/nft.ts';
@@ -48,9 +49,6 @@ export async function createWorld(): Promise<World> {
   const create = async (label: string): Promise<Netns> => stack.use(await createNetns(label));
   const host = await create('host');
   await host.sysctl({
-    'net.ipv4.ip_forward': 1,
-    'net.ipv6.conf.all.forwarding': 1,
-    'net.ipv4.conf.all.route_localnet': 1,
     'net.ipv4.conf.all.rp_filter': 0,
   });
   await addBridge(host, 'br1', ['10.1.0.1/24', 'fd00:1::1/64']);
@@ -86,6 +84,8 @@ export async function createWorld(): Promise<World> {
     { ns: far, device: 'eth0', addresses: ['192.168.60.2/24', 'fd00:60::2/64'] },
     { ns: host, device: 'up2', addresses: ['192.168.60.1/24', 'fd00:60::1/64'] },
   );
+  const parameters = neededParameters({ links: ['br1', 'br2', 'up1', 'up2'], ipv6: true, advertised: [] });
+  await host.sysctl(Object.fromEntries(parameters.map(([path, value]) => [path.replaceAll('/', '.'), Number(value)])));
   await host.ip('route add 10.96.0.0/16 dev lo src 192.168.50.1');
   await host.ip('route add fd00:f1::/112 dev lo src fd00:50::1');
 

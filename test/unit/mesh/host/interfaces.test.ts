@@ -127,3 +127,20 @@ describe('chooseNodeAddress', () => {
     expect(chooseNodeAddress(interfaces, routes)).toBe(expected);
   });
 });
+
+it('a bridge over an uplink is no container bridge', () => {
+  const port = (ifname: string, kind?: string) => ({
+    ifname,
+    master: 'br0',
+    addr_info: [],
+    linkinfo: { ...(kind === undefined ? {} : { info_kind: kind }), info_slave_kind: 'bridge', info_slave_data: {} },
+  });
+  const bridges = (...ports: readonly object[]) =>
+    containerBridges(decodeInterfaces([link('br0', [inet('10.0.0.1', 24)], 'bridge'), ...ports])).map(
+      ({ name }) => name,
+    );
+  expect(bridges()).toEqual(['br0']);
+  expect(bridges(port('veth1', 'veth'), port('tap0', 'tun'), port('vx0', 'vxlan'))).toEqual(['br0']);
+  expect(bridges(port('veth1', 'veth'), port('eth1'))).toEqual([]);
+  expect(bridges(port('bond0', 'bond'))).toEqual([]);
+});

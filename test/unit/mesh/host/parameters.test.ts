@@ -4,21 +4,10 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { neededParameters, Parameters } from '../../../../src/mesh/host/parameters.ts';
 import { Sysctl } from '../../../../src/mesh/host/sysctl.ts';
-import type { HostFacts } from '../../../../src/model/host.ts';
-
-const facts: HostFacts = {
-  node: 'n1',
-  nodeAddress: '192.0.2.2',
-  bridges: [
-    { name: 'docker0', subnets: ['172.17.0.0/16'], gateways: ['172.17.0.1'] },
-    { name: 'br-6', subnets: ['fd30::/64'], gateways: ['fd30::1'] },
-  ],
-  addresses: ['127.0.0.1', '192.0.2.2', '172.17.0.1', 'fd30::1'],
-};
 
 describe('neededParameters', () => {
   it('without IPv6', () => {
-    expect(neededParameters({ facts, uplink: 'eth0', ipv6: false, advertised: ['eth0'] })).toEqual([
+    expect(neededParameters({ links: ['docker0', 'eth0'], ipv6: false, advertised: ['eth0'] })).toEqual([
       ['net/ipv4/ip_forward', '1'],
       ['net/ipv4/conf/docker0/route_localnet', '1'],
       ['net/ipv4/conf/eth0/route_localnet', '1'],
@@ -26,17 +15,12 @@ describe('neededParameters', () => {
   });
 
   it('with IPv6: what keeps advertised routes comes before forwarding', () => {
-    expect(neededParameters({ facts, ipv6: true, advertised: ['eth0'] })).toEqual([
+    expect(neededParameters({ links: ['docker0'], ipv6: true, advertised: ['eth0'] })).toEqual([
       ['net/ipv4/ip_forward', '1'],
       ['net/ipv4/conf/docker0/route_localnet', '1'],
       ['net/ipv6/conf/eth0/accept_ra', '2'],
       ['net/ipv6/conf/all/forwarding', '1'],
     ]);
-  });
-
-  it('a bridge that is the uplink is named once', () => {
-    const wanted = neededParameters({ facts, uplink: 'docker0', ipv6: false, advertised: [] });
-    expect(wanted).toHaveLength(2);
   });
 });
 

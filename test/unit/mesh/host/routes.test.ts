@@ -11,18 +11,17 @@ const facts: HostFacts = {
   ],
   addresses: ['127.0.0.1', '192.0.2.2', '172.17.0.1', 'fd30::1'],
 };
-const vip: OwnRoute = { family: 4, type: 'unicast', destination: '10.96.0.0/16', device: 'lo' };
-const loopback: OwnRoute = { family: 6, type: 'local', destination: '::1/128', device: 'br-6' };
+const vip: OwnRoute = { family: 4, destination: '10.96.0.0/16', device: 'lo' };
 
 describe('neededRoutes', () => {
   it.each<[string, Parameters<typeof neededRoutes>[0], readonly OwnRoute[]]>([
-    ['as usual', { facts, vipCidr: '10.96.0.0/16' }, [{ ...vip, source: '192.0.2.2' }, loopback]],
+    ['as usual', { facts, vipCidr: '10.96.0.0/16' }, [{ ...vip, source: '192.0.2.2' }]],
     [
       'with an IPv6 range',
       { facts: { ...facts, bridges: [] }, vipCidr: '10.96.0.0/16', vipCidr6: 'fd96::/112' },
       [
         { ...vip, source: '192.0.2.2' },
-        { family: 6, type: 'unicast', destination: 'fd96::/112', device: 'lo' },
+        { family: 6, destination: 'fd96::/112', device: 'lo' },
       ],
     ],
     [
@@ -42,9 +41,9 @@ describe('neededRoutes', () => {
 
 describe('routeArguments', () => {
   it.each<[OwnRoute, string]>([
-    [{ ...vip, source: '192.0.2.2' }, '-4 route append 10.96.0.0/16 dev lo src 192.0.2.2 proto 102'],
-    [loopback, '-6 route append local ::1/128 table local metric 4242 dev br-6 proto 102'],
+    [{ ...vip, source: '192.0.2.2' }, '-4 route add 10.96.0.0/16 dev lo src 192.0.2.2 proto 102'],
+    [{ family: 6, destination: 'fd96::/112', device: 'lo' }, '-6 route add fd96::/112 dev lo proto 102'],
   ])('%j', (route, expected) => {
-    expect(routeArguments('append', route).join(' ')).toBe(expected);
+    expect(routeArguments('add', route).join(' ')).toBe(expected);
   });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Changes, diffContents, diffPlans, isEmpty } from '../../../../src/mesh/nftables/changes.ts';
-import { type Contents, contentsOf, type Element } from '../../../../src/mesh/nftables/elements.ts';
+import { type Contents, contentsOf, type Element, hostElements } from '../../../../src/mesh/nftables/elements.ts';
 import { changeScript } from '../../../../src/mesh/nftables/script.ts';
 import { type MeshPlan, planMesh } from '../../../../src/mesh/plan.ts';
 import type { HostFacts } from '../../../../src/model/host.ts';
@@ -54,8 +54,8 @@ add element ip fairlead slots { 10.96.0.2 . tcp . 80 . 0 : 10.1.0.4 . 8080 }
   test('a bridge more', () => {
     const bridges = [{ name: 'br-1', subnets: ['172.20.0.0/16'], gateways: [] }];
     expect(changeScript(diffPlans(before, { ...before, bridges }))).toBe(`add element ip fairlead bridges { "br-1" }
-add element ip fairlead neighbours { 172.20.0.0/16 . 172.20.0.0/16 }
 add element ip6 fairlead bridges { "br-1" }
+add element ip fairlead neighbours { 172.20.0.0/16 . 172.20.0.0/16 }
 `);
   });
 });
@@ -106,4 +106,49 @@ test('from any table to any other, by plans or from what was read back, the kern
       expect(isEmpty(diffContents(4, to, to))).toBe(true);
     }),
   );
+});
+
+describe('networks behind bridges', () => {
+  const neighbours = (...subnets: readonly (readonly string[])[]) =>
+    hostElements({
+      ranges,
+      bridges: subnets.map((own, i) => ({ name: `br${i}`, subnets: own, gateways: [] })),
+    })
+      .filter(({ set }) => set === 'neighbours')
+      .map(({ key }) => key);
+
+  // The kernel refuses overlapping elements, and with them the whole transaction.
+  test.each<readonly [string, readonly (readonly string[])[], readonly string[]]>([
+    ['a second address on a bridge', [['192.168.1.0/24', '192.168.1.100/32']], ['192.168.1.0/24 . 192.168.1.0/24']],
+    ['nested on two bridges', [['10.1.0.0/16'], ['10.0.0.0/8']], ['10.0.0.0/8 . 10.0.0.0/8']],
+    [
+      'two of one bridge',
+      [['10.1.0.0/16', '10.2.0.0/16']],
+      [
+        '10.1.0.0/16 . 10.1.0.0/16',
+        '10.1.0.0/16 . 10.2.0.0/16',
+        '10.2.0.0/16 . 10.1.0.0/16',
+        '10.2.0.0/16 . 10.2.0.0/16',
+      ],
+    ],
+  ])('%s', (_what, subnets, expected) => {
+    expect(neighbours(...subnets)).toEqual(expected);
+  });
+
+  test('a bridge whose name nft does not take keeps nothing from being loaded', () => {
+    const bridges = [{ name: 'lan#2', subnets: ['10.1.0.0/16'], gateways: [] }];
+    expect(hostElements({ ranges, bridges }).map(({ set }) => set)).toEqual(['vip_range', 'neighbours']);
+  });
+});
+
+test('a service of thousands of ports is no bigger than its elements', () => {
+  const ports = Array.from({ length: 8200 }, (_, i) => ({ name: `${i}`, port: i + 1, protocol: 'udp' as const }));
+  const voip = (state: 'passing' | 'critical') => {
+    const { endpoints, ...rest } = service('voip', { vip: '10.96.0.1', endpoints: { a: '10.1.0.1', b: '10.1.0.2' } });
+    const open = new Map(ports.map(({ name, port }) => [name, port]));
+    const withPorts = endpoints.map((endpoint, i) => ({ ...endpoint, ports: open, ...(i === 0 ? { state } : {}) }));
+    return { ...rest, ports, affinity: { kind: 'client-ip' } as const, endpoints: withPorts };
+  };
+  const before = planOf([voip('passing')]);
+  expect(diffPlans(before, planOf([voip('critical')], before)).added.length).toBeGreaterThan(8200);
 });
