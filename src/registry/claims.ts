@@ -2,7 +2,7 @@ import { type Claims, claimKeys } from '../model/claims.ts';
 import { keepProblems } from '../model/problems.ts';
 import type { Problem, ServiceKey, ServicePolicy } from '../model/service.ts';
 import { type PublishedPort, publishedPort } from '../model/table.ts';
-import { parseVipRange } from '../model/vip.ts';
+import { offsetOf, parseVipRange } from '../model/vip.ts';
 import { samePorts } from './diff.ts';
 import type { Claim } from './registry.ts';
 import { planVips, releaseService, releaseVip } from './vipClaims.ts';
@@ -90,15 +90,21 @@ const PORT = 'port/';
 const after = (claim: string, prefix: string): string | undefined =>
   claim.startsWith(prefix) ? claim.slice(prefix.length) : undefined;
 
-/** Looks at every claim there is: whose service is gone, idle, or no longer asks for it. */
+/**
+ * Looks at every claim there is: whose service is gone, idle, or no longer asks for it. An idle address that the range,
+ * once changed, does not have to give is not held: it may be somebody else's by now.
+ */
 function planReleases(input: ClaimsInput, draft: ClaimsDraft): void {
-  const { services, claims, vipCidr6 } = input;
+  const { services, claims, vipCidr, vipCidr6 } = input;
+  const [range4, range6] = [parseVipRange(vipCidr), parseVipRange(vipCidr6)];
   const idle = new Set<ServiceKey>();
   for (const [claim, value] of claims) {
     const named = after(claim, VIP_NAME) ?? after(claim, VIP6_NAME);
     if (named !== undefined) {
+      const range = claim.startsWith(VIP6_NAME) ? range6 : range4;
       const unwanted = services.get(named)?.policy.vip === 'none' || (vipCidr6 === '' && claim.startsWith(VIP6_NAME));
-      if (unwanted) releaseVip(claims, claim, named, draft);
+      const outside = range !== undefined && offsetOf(range, value) === undefined;
+      if (unwanted || (outside && !services.has(named))) releaseVip(claims, claim, named, draft);
       else if (!services.has(named)) idle.add(named);
       continue;
     }

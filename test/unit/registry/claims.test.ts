@@ -231,6 +231,20 @@ describe('the hold of an idle address', () => {
     const both = new Map([...marked(iso(NOW - VIP_HOLD_MS)), ...vip('web', 'fd00:f1::7')]);
     expect(settle(input({}, both, { vipCidr6: 'fd00:f1::/112' })).claims.size).toBe(0);
   });
+
+  test('is over at once outside a range that changed', () => {
+    expect(settle(input({}, marked(iso(NOW)), { vipCidr: '10.97.0.0/16' })).claims.size).toBe(0);
+    expect(settle(input({}, held, { vipCidr: '10.97.0.0/16' })).claims.size).toBe(0);
+  });
+
+  test('goes on in the family whose range is still the same', () => {
+    const claims = new Map([...marked(iso(NOW)), ...vip('web', 'fd00:f1::7')]);
+    const kept6 = new Map([...vip('web', 'fd00:f1::7'), [claimKeys.vipIdle('web'), iso(NOW)] as const]);
+    const ranges = { vipCidr: '10.97.0.0/16', vipCidr6: 'fd00:f1::/112' };
+    expect(settle(input({}, claims, ranges)).claims).toEqual(kept6);
+    const changed6 = { vipCidr: '10.96.0.0/16', vipCidr6: 'fd00:f2::/112' };
+    expect(settle(input({}, claims, changed6)).claims).toEqual(marked(iso(NOW)));
+  });
 });
 
 describe('published ports', () => {
