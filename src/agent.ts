@@ -156,6 +156,7 @@ class Agent {
         Object.entries(config.dns.routes).map(([domain, servers]) => [domain, servers.map(formatSocketAddress)]),
       ),
       allow: (address) => this.#mayAsk(address),
+      hostAddresses: () => this.#facts.addresses,
       table: () => this.#tables.value,
       log,
       clock,
@@ -191,6 +192,8 @@ class Agent {
     const stop = this.#stop;
     const onSignal = () => void this.#end(signal.reason);
     signal.addEventListener('abort', onSignal, { once: true });
+    // One that came while the agent was being built.
+    if (signal.aborted) onSignal();
     if (backend.kind === 'off') log.warn({ reason: backend.reason }, 'the mesh is off');
     try {
       const url = await this.#admin.listen();

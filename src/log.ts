@@ -1,4 +1,4 @@
-import { pino } from 'pino';
+import { type DestinationStream, pino } from 'pino';
 import type { Logger } from './lib/logger.ts';
 
 export interface LogOptions {
@@ -13,7 +13,10 @@ export interface LogOptions {
  */
 export async function createLogger({ level, format }: LogOptions): Promise<Logger> {
   const pretty = format === 'pretty' || (format === 'auto' && process.stdout.isTTY);
-  const destination = pretty ? await prettyDestination() : pino.destination({ fd: 1, sync: true });
+  const output = pino.destination({ fd: 1, sync: true });
+  // A log that cannot be written (a full disk, a reader that is gone) is lost; the agent goes on.
+  output.on('error', () => {});
+  const destination = pretty ? await prettyDestination(output) : output;
   const logger: Logger = pino(
     {
       level,
@@ -26,8 +29,8 @@ export async function createLogger({ level, format }: LogOptions): Promise<Logge
   return logger;
 }
 
-async function prettyDestination() {
+async function prettyDestination(destination: DestinationStream) {
   const { default: pretty } = await import('pino-pretty');
   const colorize = process.stdout.isTTY && (process.env.NO_COLOR ?? '') === '';
-  return pretty({ colorize, sync: true, translateTime: 'SYS:HH:MM:ss.l', destination: 1 });
+  return pretty({ colorize, sync: true, translateTime: 'SYS:HH:MM:ss.l', destination });
 }

@@ -15,6 +15,8 @@ function takeOver(onTerminate: StopReason, log: Logger): AbortSignal {
   process.once('SIGTERM', () => stop.abort(onTerminate));
   process.once('SIGINT', () => stop.abort(onTerminate));
   process.once('SIGUSR2', () => stop.abort('leave' satisfies StopReason));
+  // What the agent prints is for whoever looks on; it does not end for want of a reader or of space.
+  process.stdout.removeAllListeners('error').on('error', () => {});
   const logFault = (error: unknown) => log.error({ err: error }, 'unexpected fault, the agent ends');
   process.prependListener('uncaughtException', logFault);
   process.prependListener('unhandledRejection', logFault);

@@ -23,7 +23,7 @@ const LOOK_MS = 200;
  */
 export async function leave(options: LeaveOptions): Promise<void> {
   const { publisher, mesh, tables, clock, log } = options;
-  const drainMs = await publisher.leave();
+  const drainMs = publisher.leave();
   log.info({ drainMs }, 'leaving: endpoints are drained');
   const deadline = clock.monotonic() + drainMs;
   while (clock.monotonic() < deadline && (!isDrained(options) || (await isBusy(mesh, tables.value)))) {

@@ -88,8 +88,9 @@ async function goOnWithout({ docker, publisher, config, clock, signal }: Without
     await clock.sleep(LOOK_MS, signal);
   }
   if (signal.aborted) return;
-  const picture = await publisher.firstPicture;
-  if (docker.status().lastSync !== undefined) return;
+  const stopped = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined)));
+  const picture = await Promise.race([publisher.firstPicture, stopped]);
+  if (picture === undefined || docker.status().lastSync !== undefined) return;
   const workloads = sameBoot ? leftContainers(picture, config.node.name) : [];
   publisher.setSource('docker', { workloads, problems: [] });
 }

@@ -47,6 +47,8 @@ export interface DemoOptions {
 export class Demo {
   readonly #options: DemoOptions;
   readonly #workloads = new Map<string, Workload>();
+  /** Servers that have come up, or not, at least once: before all have, what is known is not the demo. */
+  readonly #settled = new Set<string>();
 
   constructor(options: DemoOptions) {
     this.#options = options;
@@ -69,6 +71,7 @@ export class Demo {
       if (clock.monotonic() - startedAt > STABLE_MS) backoff.reset();
       const retryInMs = backoff.next();
       log.warn({ demo: name, retryInMs: Math.round(retryInMs) }, `demo server ${ended.reason}; starting it again`);
+      this.#settled.add(name);
       this.#setHealth(name, { state: 'critical', reason: `demo server ${ended.reason}` });
       await clock.sleep(retryInMs, signal);
     }
@@ -96,7 +99,8 @@ export class Demo {
   }
 
   #declare(name: string, { port, ipv6 }: Listening): void {
-    this.#publish({
+    this.#settled.add(name);
+    this.#workloads.set(name, {
       localId: name,
       service: { name: 'hello' },
       policy: POLICY,
@@ -110,16 +114,18 @@ export class Demo {
       health: { state: 'passing', reason: '' },
       check: CHECK,
     });
+    this.#publish();
   }
 
   #setHealth(name: string, health: Health): void {
     const workload = this.#workloads.get(name);
-    if (workload !== undefined) this.#publish({ ...workload, health });
+    if (workload !== undefined) this.#workloads.set(name, { ...workload, health });
+    this.#publish();
   }
 
-  #publish(workload: Workload): void {
+  #publish(): void {
+    if (this.#settled.size < NAMES.length) return;
     const { clock, publish } = this.#options;
-    this.#workloads.set(workload.localId, workload);
     publish({ workloads: [...this.#workloads.values()], problems: [], eventAt: clock.monotonic() });
   }
 }

@@ -36,6 +36,8 @@ export interface DnsServerOptions {
   readonly log: Logger;
   readonly clock: Clock;
   readonly metrics: Registry;
+  /** This host's own addresses, so that it never asks itself. */
+  readonly hostAddresses?: () => readonly string[];
   readonly resolvConf?: string;
   readonly tcpLimits?: TcpLimits;
 }
@@ -66,6 +68,7 @@ export class DnsServer {
       routes: options.routes,
       resolvConf: options.resolvConf ?? '/etc/resolv.conf',
       own: () => this.listening(),
+      hostAddresses: options.hostAddresses ?? (() => []),
       clock,
       log,
     });

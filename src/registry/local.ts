@@ -33,6 +33,7 @@ export class LocalSet {
   #problems: readonly Problem[] = [];
   /** What an earlier process had found, until a check of this one finds something. */
   readonly #remembered = new Map<string, Health>();
+  #isLeaving = false;
   /** Changes that `#rows` does not have yet. */
   #pending: RowChange[] = [];
 
@@ -80,6 +81,12 @@ export class LocalSet {
     }
   }
 
+  /** From now on everything here is on its way out. It ends with the process: nothing of it is remembered. */
+  leave(): void {
+    this.#isLeaving = true;
+    for (const [localId, entry] of this.#entries) this.#put(localId, entry);
+  }
+
   has(localId: string): boolean {
     return this.#entries.has(localId);
   }
@@ -111,7 +118,10 @@ export class LocalSet {
 
   #put(localId: string, next: Omit<Entry, 'row'>): void {
     const before = this.#entries.get(localId)?.row;
-    const fresh = toRegistration(this.#node, next, this.#remembered.get(next.workload.localId));
+    const known = toRegistration(this.#node, next, this.#remembered.get(next.workload.localId));
+    const fresh: Registration = this.#isLeaving
+      ? { ...known, state: 'draining', reason: 'the node is leaving' }
+      : known;
     const row = before !== undefined && sameRegistration(before, fresh) ? before : fresh;
     this.#entries.set(localId, { ...next, row });
     if (row === before) return;

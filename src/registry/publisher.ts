@@ -123,25 +123,20 @@ export class TablePublisher {
     if (since !== undefined) await this.#options.registry.release(new Map([[key, since]]));
   }
 
-  /** Drains every endpoint of this node; resolves with how long their connections may take to end, milliseconds. */
-  async leave(): Promise<number> {
-    const rows = this.#local.all();
-    const since = new Date(this.#options.clock.now()).toISOString();
-    await this.#options.registry.claim(rows.map(({ id }) => new Map([[claimKeys.drain(id), since]])));
-    return Math.max(0, ...rows.map(({ policy }) => policy.drainMs));
+  /**
+   * Drains every endpoint of this node for as long as this process lives: one that is killed meanwhile must not find
+   * itself drained. Returns how long their connections may take to end, milliseconds.
+   */
+  leave(): number {
+    this.#local.leave();
+    this.#changed();
+    return this.#local.all().reduce((longest, { policy }) => Math.max(longest, policy.drainMs), 0);
   }
 
-  /**
-   * Takes every endpoint of this node out of the registry, and its drains with them. For the end of `leave`: no table
-   * follows, so that what runs here does not get back into rotation with the end of its drain.
-   */
+  /** Takes every endpoint of this node out of the registry. For the end of `leave`: no table follows. */
   async deregister(): Promise<void> {
-    const { registry, node } = this.#options;
     this.#hasLeft = true;
-    await registry.register([]);
-    const prefix = claimKeys.drain(endpointId(node, ''));
-    const drains = [...(this.#picture?.claims ?? [])].filter(([claim]) => claim.startsWith(prefix));
-    await registry.release(new Map(drains));
+    await this.#options.registry.register([]);
   }
 
   async #watch(signal: AbortSignal): Promise<void> {

@@ -33,7 +33,12 @@ export async function exchangeUdp(exchange: Exchange): Promise<Buffer> {
   socket.on('message', (response) => {
     if (isAnswer(response)) answered.resolve(response);
   });
-  socket.connect(server.port, server.address, () => socket.send(message));
+  // Typed without its argument: a connect that fails at once, for want of a route, calls back and emits no `error`.
+  const onConnect = (error?: Error) => {
+    if (error === undefined) socket.send(message);
+    else answered.reject(failure(exchange, error));
+  };
+  socket.connect(server.port, server.address, onConnect);
   try {
     return await answered.promise;
   } finally {

@@ -21,6 +21,8 @@ export interface UpstreamsOptions {
   readonly resolvConf: string;
   /** Where this server listens itself: never asked, that would be a loop. */
   readonly own: () => readonly string[];
+  /** This host's addresses: what listens everywhere listens there. */
+  readonly hostAddresses: () => readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly pollMs?: number;
@@ -111,8 +113,16 @@ export class Upstreams {
   #withoutOwn(servers: readonly SocketAddress[]): readonly SocketAddress[] {
     const own = new Set(this.#options.own());
     return servers.filter(({ address, port }) => {
-      const wildcard = isLoopback(address) && (own.has(`0.0.0.0:${port}`) || own.has(`[::]:${port}`));
-      return !wildcard && !own.has(formatSocketAddress({ address: canonicalAddress(address), port }));
+      const canonical = LOCALHOST.get(address) ?? canonicalAddress(address);
+      const isHere = isLoopback(canonical) || this.#options.hostAddresses().includes(canonical);
+      const everywhere = own.has(`0.0.0.0:${port}`) || own.has(`[::]:${port}`);
+      return !(isHere && everywhere) && !own.has(formatSocketAddress({ address: canonical, port }));
     });
   }
 }
+
+/** Connecting to "any address" leads to this host (`ip(7)`). */
+const LOCALHOST = new Map([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+]);

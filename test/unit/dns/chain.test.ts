@@ -22,7 +22,14 @@ import { endpoint, exampleTable, node, question, service, table } from '../../su
 function chainOf(current: ServiceTable): ChainOptions {
   const zones = compileZones('fairlead.internal', ['service.consul']);
   const common = { clock: systemClock, log: silentLogger };
-  const upstreams = new Upstreams({ ...common, configured: [], routes: {}, resolvConf: '/nonexistent', own: () => [] });
+  const upstreams = new Upstreams({
+    ...common,
+    configured: [],
+    routes: {},
+    resolvConf: '/nonexistent',
+    own: () => [],
+    hostAddresses: () => [],
+  });
   const local = new LocalNames({
     node: 'n1',
     zones,

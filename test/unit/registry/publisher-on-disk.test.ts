@@ -208,11 +208,24 @@ describe('claims', () => {
   });
 });
 
+it('a leave that is cut short drains nothing for good', async () => {
+  agent.declare(workload('web', 'web-1'));
+  withFile();
+  await agent.until((table) => stateOf(table, 'web') === 'passing');
+  agent.publisher.leave();
+  await agent.until((table) => stateOf(table, 'web') === 'draining');
+  await agent.stop();
+  agent = start();
+  agent.declare(workload('web', 'web-1'));
+  withFile();
+  expect(stateOf(await agent.until(() => true), 'web')).toBe('passing');
+});
+
 it('leaving drains everything, then takes it out of the registry', async () => {
   agent.declare(workload('web', 'web-1', { drainMs: 3000 }));
   withFile();
   await agent.until((table) => stateOf(table, 'web') === 'passing');
-  expect(await agent.publisher.leave()).toBe(3000);
+  expect(agent.publisher.leave()).toBe(3000);
   await agent.until((table) => stateOf(table, 'web') === 'draining');
   await agent.publisher.deregister();
   await agent.stop();

@@ -20,6 +20,7 @@ const upstreams = (more: Partial<UpstreamsOptions>) =>
     routes: {},
     resolvConf: join(directory, 'resolv.conf'),
     own: () => [],
+    hostAddresses: () => ['127.0.0.1', '::1', '192.168.50.11'],
     clock: systemClock,
     log: silentLogger,
     ...more,
@@ -50,6 +51,15 @@ describe('routes', () => {
 });
 
 describe('itself', () => {
+  it("is never asked by another of this host's addresses where it listens everywhere", () => {
+    const configured = ['192.168.50.11', '0.0.0.0', '192.0.2.1'];
+    expect(shown(upstreams({ configured, own: () => ['0.0.0.0:53'] }), 'x')).toEqual(['192.0.2.1:53']);
+    expect(shown(upstreams({ configured, own: () => ['127.0.0.1:53'] }), 'x')).toEqual([
+      '192.168.50.11:53',
+      '192.0.2.1:53',
+    ]);
+  });
+
   it.each<[own: string[], expected: string[]]>([
     [[], ['127.0.0.1:53', '127.0.0.53:53', '192.0.2.1:53']],
     [['127.0.0.1:53'], ['127.0.0.53:53', '192.0.2.1:53']],
