@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import type { ListenAddress } from '../config/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AdminClient } from './client.ts';
+import { type ConfigOptions, readConfig } from './config-options.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What the commands that talk to an agent work with. */
@@ -30,4 +32,29 @@ export function adminClient({ admin, token }: ClientOptions, { environment }: Cl
     url: admin ?? (environment.FAIRLEAD_ADMIN || DEFAULT_URL),
     token: token ?? environment.FAIRLEAD_ADMIN_TOKEN ?? '',
   });
+}
+
+/**
+ * The same for a command that also has `configOptions`: where nothing says which agent, it is the one that runs with
+ * the configuration, if one is given. Throws `usage`, and `ConfigError`.
+ */
+export async function configuredAdminClient(
+  options: ClientOptions & ConfigOptions,
+  context: ClientContext,
+): Promise<AdminClient> {
+  const { environment } = context;
+  if (options.config === undefined && options.set.length === 0) return adminClient(options, context);
+  const { admin } = await readConfig(options, environment);
+  // The token is that agent's alone: no other gets to see it.
+  if ((options.admin ?? environment.FAIRLEAD_ADMIN ?? '') !== '') return adminClient(options, context);
+  return new AdminClient({ url: urlOf(admin.listen), token: options.token ?? admin.token });
+}
+
+/** Who listens on every address is reached on the loopback. */
+function urlOf(listen: ListenAddress): string {
+  if (listen.kind === 'unix') return `unix://${encodeURI(listen.path)}`;
+  const { address, port } = listen;
+  if (address === '0.0.0.0') return `http://127.0.0.1:${port}`;
+  if (address === '::') return `http://[::1]:${port}`;
+  return `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
 }

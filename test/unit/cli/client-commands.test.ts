@@ -1,6 +1,10 @@
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AdminServer } from '../../../src/admin/server.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
@@ -328,6 +332,57 @@ describe('mesh', () => {
     });
     expect(await lines('mesh', 'repair')).toEqual(['repaired']);
     expect(await lines('mesh', 'check')).toEqual(['in sync']);
+  });
+
+  describe('with a configuration', () => {
+    let folder: string;
+    let file: string;
+    beforeEach(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'fairlead-mesh-'));
+      file = join(folder, 'fairlead.yaml');
+    });
+    afterEach(async () => await rm(folder, { recursive: true }));
+
+    const listening = (address: string) => `${address}:${new URL(url).port}`;
+    const nowhere = { environment: { FAIRLEAD_ADMIN: '' } };
+
+    it.each(['plan', 'check', 'repair'])('%s asks the agent that runs with it', async (command) => {
+      await writeFile(file, `admin: { listen: "${listening('127.0.0.1')}" }`);
+      expect(await cli(['mesh', command, '--config', file], nowhere)).toMatchObject({ exitCode: 0, stderr: '' });
+    });
+
+    it('finds one that listens on every address, by --set too', async () => {
+      const set = ['--set', `admin.listen=${listening('0.0.0.0')}`, '--set', 'admin.token=secret'];
+      expect(await cli(['mesh', 'check', ...set], nowhere)).toMatchObject({ exitCode: 0, stdout: 'in sync\n' });
+    });
+
+    it.each([
+      ['its token', [], 'Bearer from-file'],
+      ['--token before its own', ['--token', 'given'], 'Bearer given'],
+    ])('presents %s, on a socket', async (_what, more, authorization) => {
+      const path = join(folder, 'a b.sock');
+      const seen: unknown[] = [];
+      const other = createServer((request, response) => {
+        seen.push(request.headers.authorization);
+        response.end('{"differences":[]}');
+      }).listen(path);
+      await once(other, 'listening');
+      await writeFile(file, `admin: { listen: "unix://${path}", token: from-file }`);
+      const { exitCode, stderr } = await cli(['mesh', 'check', '--config', file, ...more], nowhere);
+      other.close();
+      expect({ exitCode, stderr, seen }).toEqual({ exitCode: 0, stderr: '', seen: [authorization] });
+    });
+
+    it('gives way to --admin and FAIRLEAD_ADMIN', async () => {
+      await writeFile(file, 'admin: { listen: "127.0.0.1:1" }');
+      expect(await lines('mesh', 'check', '--config', file)).toEqual(['in sync']);
+      const args = ['mesh', 'check', '--config', file, '--admin', url];
+      expect(await cli(args, nowhere)).toMatchObject({ exitCode: 0 });
+    });
+
+    it('refuses one that is wrong', async () => {
+      expect(await cli(['mesh', 'check', '--config', join(folder, 'absent')])).toMatchObject({ exitCode: 2 });
+    });
   });
 });
 
