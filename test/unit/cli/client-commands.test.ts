@@ -233,6 +233,14 @@ describe('resolve', () => {
     const { stdout } = await cli(['resolve', 'web.shop', '--json']);
     expect(JSON.parse(stdout)).toMatchObject({ rcode: 'NOERROR', stack: null });
   });
+
+  it('of what the agent says cannot be asked is bad usage', async () => {
+    expect(await cli(['resolve', 'web', 'FOO'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('"FOO" is not a record type'),
+    });
+    expect((await cli(['resolve', 'web', '--from', 'nowhere'])).exitCode).toBe(2);
+  });
 });
 
 describe('drain', () => {

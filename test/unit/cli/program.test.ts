@@ -135,6 +135,9 @@ describe('exit codes', () => {
 
   test.each([
     [new FairleadError('usage', ''), 2],
+    [new FairleadError('bad-request', ''), 2],
+    [new FairleadError('dns-name', ''), 2],
+    [new FairleadError('dns-type', ''), 2],
     [new FairleadError('agent-unreachable', ''), 3],
     [new FairleadError('exec-missing', ''), 1],
     [new Error('any'), 1],
