@@ -158,6 +158,7 @@ class Agent {
       allow: (address) => this.#mayAsk(address),
       hostAddresses: () => this.#facts.addresses,
       table: () => this.#tables.value,
+      stackOf: (address) => this.#sources.docker?.stackOf(address),
       log,
       clock,
       metrics,

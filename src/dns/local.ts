@@ -16,6 +16,8 @@ export interface LocalNamesOptions {
   readonly zones: Zones;
   readonly ttl: Ttls;
   readonly table: () => ServiceTable | undefined;
+  /** Stacks of client addresses, as far as known beside the table; asked before it. */
+  readonly stackOf?: (address: string) => string | undefined;
 }
 
 /** An answer of one table revision, ready for the wire. */
@@ -51,7 +53,7 @@ export class LocalNames {
     if (index === undefined) {
       return { handler: 'local', bytes: encodeEmpty(query, Rcode.SERVFAIL), rcode: Rcode.SERVFAIL, type: query.type };
     }
-    const stack = index.stackOf(client);
+    const stack = this.#stackOf(client, index);
     const compiled = this.#compiled.get(stack)?.get(query.key) ?? this.#compile(index, query, stack);
     if (compiled === undefined) return undefined;
     const bytes = this.#render(compiled, query, responseLimit(query, transport));
@@ -65,7 +67,7 @@ export class LocalNames {
   ): { located: Located | undefined; stack: string | undefined } | undefined {
     const index = this.#currentIndex();
     if (index === undefined) return undefined;
-    const stack = index.stackOf(client);
+    const stack = this.#stackOf(client, index);
     return { located: locate(this.#options.zones, index, labels, stack), stack };
   }
 
@@ -73,6 +75,10 @@ export class LocalNames {
   context(): ZoneContext {
     const { zones, ttl, table } = this.#options;
     return { domain: zones.domain, ttl, serial: table()?.revision ?? 0 };
+  }
+
+  #stackOf(client: string, index: TableIndex): string | undefined {
+    return this.#options.stackOf?.(client) ?? index.stackOf(client);
   }
 
   #currentIndex(): TableIndex | undefined {

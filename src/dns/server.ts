@@ -33,6 +33,8 @@ export interface DnsServerOptions {
   readonly allow: (address: string) => boolean;
   /** The current table; undefined before the first, when every name is SERVFAIL. */
   readonly table: () => ServiceTable | undefined;
+  /** The stack of a client that may be no endpoint; asked first, then the table. */
+  readonly stackOf?: (address: string) => string | undefined;
   readonly log: Logger;
   readonly clock: Clock;
   readonly metrics: Registry;
@@ -53,7 +55,7 @@ export class DnsServer {
 
   /** Throws `address` where an upstream server is not one, `dns-name` where a domain is not. */
   constructor(options: DnsServerOptions) {
-    const { node, ttl, table, clock, log, allow } = options;
+    const { node, ttl, table, stackOf, clock, log, allow } = options;
     this.#clock = clock;
     this.#log = log;
     this.#metrics = new DnsMetrics(options.metrics);
@@ -74,7 +76,7 @@ export class DnsServer {
     });
     this.#upstreams = upstreams;
     const zones = compileZones(options.domain, options.aliases);
-    const local = new LocalNames({ node, ttl, table, zones });
+    const local = new LocalNames({ node, ttl, table, zones, ...(stackOf === undefined ? {} : { stackOf }) });
     this.#chain = {
       allow,
       local,

@@ -37,6 +37,18 @@ export function nameOf(
     : { name, stack };
 }
 
+/**
+ * The stack a container belongs to, whether it runs a service or not: `fairlead.stack`, else Compose's project, Swarm's
+ * stack. Undefined where it is in none, or in one unfit for a name.
+ */
+export function stackOf(labels: ReadonlyMap<string, string>): string | undefined {
+  const stack =
+    labels.get('fairlead.stack')?.trim() ??
+    labels.get('com.docker.compose.project') ??
+    labels.get('com.docker.stack.namespace');
+  return stack === undefined ? undefined : parseName(stack);
+}
+
 function composeName(labels: ReadonlyMap<string, string>): Candidate | undefined {
   const name = labels.get('com.docker.compose.service');
   const stack = labels.get('com.docker.compose.project');

@@ -4,6 +4,7 @@ import { keepProblems } from '../../model/problems.ts';
 import type { Problem, Workload } from '../../model/service.ts';
 import type { Container } from './container.ts';
 import { type Declaration, declarationOf } from './decode.ts';
+import { stacksByAddress } from './stacks.ts';
 
 interface Entry extends Declaration {
   readonly container: Container;
@@ -21,6 +22,8 @@ export class Picture {
   /** Containers that could not be looked at; what was known of them holds. */
   readonly #failures = new Map<string, Problem>();
   #problems: readonly Problem[] = [];
+  /** Made when first asked for after an address has come or gone. */
+  #stacks: ReadonlyMap<string, string | undefined> | undefined;
 
   constructor(nodeAddress: () => string) {
     this.#nodeAddress = nodeAddress;
@@ -61,7 +64,7 @@ export class Picture {
     this.#signals.delete(id);
     const failed = this.#failures.delete(id);
     const entry = this.#entries.get(id);
-    this.#entries.delete(id);
+    if (this.#entries.delete(id)) this.#stacks = undefined;
     return failed || (entry !== undefined && (entry.workloads.length > 0 || entry.problem !== undefined));
   }
 
@@ -91,6 +94,12 @@ export class Picture {
     return this.#problems;
   }
 
+  /** The stack of the container that has this address on any of its networks. */
+  stackOf(address: string): string | undefined {
+    this.#stacks ??= stacksByAddress([...this.#entries.values()].map(({ container }) => container));
+    return this.#stacks.get(address);
+  }
+
   #redeclare(id: string): boolean {
     const entry = this.#entries.get(id);
     return entry !== undefined && this.#declare(entry.container);
@@ -109,6 +118,8 @@ export class Picture {
       const next = stopping ? { ...workload, health: STOPPING } : workload;
       return before?.workloads.find((earlier) => isDeepStrictEqual(earlier, next)) ?? next;
     });
+    // A container's labels never change.
+    if (!isDeepStrictEqual(before?.container.networks, container.networks)) this.#stacks = undefined;
     this.#entries.set(container.id, { container, workloads, ...(problem === undefined ? {} : { problem }) });
     return (
       workloads.length !== (before?.workloads.length ?? 0) ||

@@ -79,6 +79,14 @@ export class DockerSource {
     return await this.#client.exec(containerId, command, timeoutMs);
   }
 
+  /**
+   * The stack of the running container with this address, of any of its networks and whether it runs a service or not;
+   * undefined where there is none, and where containers of several stacks share the address.
+   */
+  stackOf(address: string): string | undefined {
+    return this.#picture.stackOf(address);
+  }
+
   status(): DockerStatus {
     return {
       connected: this.#connected,

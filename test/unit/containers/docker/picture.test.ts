@@ -92,3 +92,45 @@ it("follows the node's address for containers on the host's own network", () => 
   expect(of.refresh()).toBe(true);
   expect(of.workloads()[0]?.address).toBe('192.168.50.12');
 });
+
+it.each<[string, Inspected, string | undefined]>([
+  ['Compose', { labels: { 'com.docker.compose.project': 'Shop', 'com.docker.compose.service': 'worker' } }, 'shop'],
+  ['a one-off', { labels: { 'com.docker.compose.project': 'shop', 'com.docker.compose.oneoff': 'True' } }, 'shop'],
+  ['no service', { labels: { 'com.docker.compose.project': 'shop', 'fairlead.enable': 'false' } }, 'shop'],
+  ['Swarm', { labels: { 'com.docker.stack.namespace': 'shop' } }, 'shop'],
+  ['ours first', { labels: { 'com.docker.compose.project': 'shop', 'fairlead.stack': ' blog ' } }, 'blog'],
+  ['unfit for a name', { labels: { 'com.docker.compose.project': 'shop', 'fairlead.stack': 'a b' } }, undefined],
+  ['in no stack', { labels: {} }, undefined],
+  ['paused', { labels: { 'fairlead.stack': 'shop' }, state: { Paused: true } }, 'shop'],
+  ['stopped', { labels: { 'fairlead.stack': 'shop' }, state: { Running: false } }, undefined],
+])('knows the stack of addresses: %s', (_title, differs, stack) => {
+  const of = picture();
+  of.put(
+    container({
+      exposed: [],
+      networks: { a: { ip: '172.18.0.2', ip6: 'fd00::2' }, b: { ip: '172.19.0.2' } },
+      ...differs,
+    }),
+  );
+  expect(['172.18.0.2', 'fd00::2', '172.19.0.2', '172.19.0.3'].map((address) => of.stackOf(address))).toEqual([
+    stack,
+    stack,
+    stack,
+    undefined,
+  ]);
+});
+
+it('follows containers that start, change networks and end in whose an address is', () => {
+  const of = picture();
+  const shop = { labels: { 'fairlead.stack': 'shop' }, exposed: [] };
+  const stacks = () => ['172.17.0.2', '172.17.0.9'].map((address) => of.stackOf(address));
+  expect(stacks()).toEqual([undefined, undefined]);
+  of.put(container(shop));
+  expect(stacks()).toEqual(['shop', undefined]);
+  of.put(container({ ...shop, networks: { bridge: { ip: '172.17.0.2' }, more: { ip: '172.17.0.9' } } }));
+  expect(stacks()).toEqual(['shop', 'shop']);
+  of.put(container({ id: OTHER, labels: { 'fairlead.stack': 'blog' } }));
+  expect(stacks()).toEqual([undefined, 'shop']);
+  of.remove(ID);
+  expect(stacks()).toEqual(['blog', undefined]);
+});

@@ -195,6 +195,25 @@ describe('events', () => {
   });
 });
 
+it('knows the stacks of containers that run no service, on each of their networks, while they run', async () => {
+  engine.docker.createNetwork({ Name: 'back' });
+  const labels = { 'com.docker.compose.project': 'shop', 'fairlead.enable': 'false' };
+  const first = await engine.run({ name: 'worker-1', labels });
+  const source = run();
+  await started();
+  expect(source.stackOf('172.17.0.2')).toBe('shop');
+  await engine.run({ name: 'worker-2', labels });
+  await expect.poll(() => source.stackOf('172.17.0.3')).toBe('shop');
+  engine.docker.setConnected('back', { Container: first }, true);
+  await expect.poll(() => source.stackOf('172.18.0.2')).toBe('shop');
+  engine.docker.setConnected('back', { Container: first }, false);
+  await expect.poll(() => source.stackOf('172.18.0.2')).toBeUndefined();
+  engine.docker.kill(engine.docker.container(first), 'SIGKILL');
+  await expect.poll(() => source.stackOf('172.17.0.2')).toBeUndefined();
+  expect(source.stackOf('172.17.0.3')).toBe('shop');
+  expect(recorder.states.length).toBe(1);
+});
+
 describe('a connection that breaks', () => {
   it('is made anew, and events in between are not lost', async () => {
     const id = await engine.run({ name: 'web-1', labels: WEB, command: ["trap '' TERM"] });

@@ -16,12 +16,16 @@ const exampleOnce = () => {
   return () => table;
 };
 
-function localNames(table: () => ServiceTable | undefined = exampleOnce()): LocalNames {
+function localNames(
+  table: () => ServiceTable | undefined = exampleOnce(),
+  stackOf: (address: string) => string | undefined = () => undefined,
+): LocalNames {
   return new LocalNames({
     node: 'n1',
     ttl: { vip: 30, endpoints: 1, negative: 5 },
     zones: compileZones('Fairlead.internal.', ['service.consul', 'rancher.internal']),
     table,
+    stackOf,
   });
 }
 
@@ -191,6 +195,27 @@ describe('stack views', () => {
     ['192.168.50.11', 'db', 'NXDOMAIN .'],
   ])('%s asks %s', (client, name, expected) => {
     expect(lookup(name, 'A', client)).toEqual(expected);
+  });
+
+  it('of clients that are no endpoints come from beside the table, which is asked second', () => {
+    const containers = new Map([
+      ['172.17.1.99', 'shop'],
+      ['172.17.1.98', 'void'],
+      [SHOP, 'blog'],
+    ]);
+    const local = localNames(exampleOnce(), (address) => containers.get(address));
+    const clients = ['172.17.1.99', SHOP, BLOG, '172.17.1.98', HOST];
+    expect(clients.map((client) => lookup('db', 'A', client, local))).toEqual([
+      ['30 10.96.0.3'],
+      ['30 10.96.0.4'],
+      ['30 10.96.0.4'],
+      'NXDOMAIN .',
+      'NXDOMAIN .',
+    ]);
+    expect(local.locate(['db'], '172.17.1.99')?.stack).toBe('shop');
+    // What becomes known between two tables counts at once.
+    containers.set('172.17.1.97', 'shop');
+    expect(lookup('db', 'A', '172.17.1.97', local)).toEqual(['30 10.96.0.3']);
   });
 
   it('keeps what one stack is told from another', () => {
