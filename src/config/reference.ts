@@ -72,8 +72,10 @@ An entry of \`services\`, or of the list that \`servicesFile\` holds:
 \`\`\`
 
 The values above are the defaults; \`name\`, \`ports\`, and an endpoint's \`id\`, \`address\` and \`port\` have none. A port
-without \`name\` is called by its number. A check is one of \`http: PATH\`, \`tcp: true\` and \`exec: [PROGRAM, ARGUMENT, …]\`;
-without one an endpoint is healthy while it stands in the file. \`http\` (\`host\`, \`path\`, \`priority\`, \`sticky\`) declares a
+without \`name\` is called by its number. A check is one of \`http: PATH\`, \`tcp: true\` and \`exec: [PROGRAM, ARGUMENT, …]\`,
+which passes with exit code 0 and fails with any other; only of Registrator's \`SERVICE_CHECK_SCRIPT\` and
+\`SERVICE_CHECK_CMD\` exit code 1 is a warning, as in Consul, and the endpoint stays in rotation. Without a check
+an endpoint is healthy while it stands in the file. \`http\` (\`host\`, \`path\`, \`priority\`, \`sticky\`) declares a
 route for the L7 balancer. An \`id\` is unique on a host.
 
 A mistake in \`services\` is an error of the configuration. A mistake in \`servicesFile\` concerns that service only: it is

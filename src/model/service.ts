@@ -61,7 +61,12 @@ export interface Health {
 export type Probe =
   | { readonly kind: 'http'; readonly path: string; readonly port?: number }
   | { readonly kind: 'tcp'; readonly port?: number }
-  | { readonly kind: 'exec'; readonly command: readonly string[] };
+  | {
+      readonly kind: 'exec';
+      readonly command: readonly string[];
+      /** Exit code 1 is a warning, as in Consul; else it fails, as in Docker. */
+      readonly warnOn1?: true;
+    };
 
 export interface CheckSpec {
   readonly probe: Probe;

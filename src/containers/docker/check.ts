@@ -62,7 +62,10 @@ interface RegistratorCheck {
 
 const PROBES = ['check_http', 'check_tcp', 'check_script', 'check_cmd'];
 
-/** A port's own check asks that port. `CHECK_TTL` needs nothing from us: the application itself reports to Consul. */
+/**
+ * A port's own check asks that port. A script's exit codes mean what they mean to Consul, for which it was written.
+ * `CHECK_TTL` needs nothing from us: the application itself reports to Consul.
+ */
 function registratorProbe({ variables, ports, address }: CheckContext): RegistratorCheck {
   const own = ports.find(({ containerPort }) =>
     PROBES.some((key) => variables.perPort.get(containerPort)?.has(key) === true),
@@ -92,7 +95,7 @@ function registratorProbe({ variables, ports, address }: CheckContext): Registra
     }
     const script = text.replaceAll('$SERVICE_IP', address).replaceAll('$SERVICE_PORT', String(asked.containerPort));
     const command = parseCommand(script);
-    return command === undefined ? refuse(key, 'a command') : { kind: 'exec', command };
+    return command === undefined ? refuse(key, 'a command') : { kind: 'exec', command, warnOn1: true };
   };
   const duration = (variable: string): number | undefined => {
     const value = values.get(variable);

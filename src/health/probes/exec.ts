@@ -15,12 +15,13 @@ export interface ExecProbe {
   readonly command: readonly string[];
   /** On this host without one. */
   readonly containerId?: string;
+  readonly warnOn1?: true;
   readonly timeoutMs: number;
 }
 
-/** The exit code decides as in Consul: 0 passes, 1 warns, any other fails. */
+/** The exit code decides as in a Docker HEALTHCHECK: 0 passes, any other fails; `warnOn1` makes 1 a warning. */
 export async function probeExec(
-  { command, containerId, timeoutMs }: ExecProbe,
+  { command, containerId, timeoutMs, warnOn1 }: ExecProbe,
   execInContainer: ExecInContainer,
   signal: AbortSignal,
 ): Promise<CheckResult> {
@@ -32,7 +33,8 @@ export async function probeExec(
         ? await exec(program, args, { timeoutMs, signal })
         : await execInContainer(containerId, command, timeoutMs);
     if (exitCode === 0) return { kind: 'pass', reason: '' };
-    return { kind: exitCode === 1 ? 'warn' : 'fail', reason: `exit code ${exitCode} from ${printable(program)}` };
+    const warns = exitCode === 1 && warnOn1 === true;
+    return { kind: warns ? 'warn' : 'fail', reason: `exit code ${exitCode} from ${printable(program)}` };
   } catch (error) {
     if (errorCode(error) === 'exec-timeout')
       return { kind: 'fail', reason: `timeout after ${formatDuration(timeoutMs)}` };

@@ -13,9 +13,8 @@ export const createProbe =
   (execInContainer: ExecInContainer): RunProbe =>
   async ({ check: { probe, timeoutMs }, address, port, containerId }, signal) => {
     if (probe.kind === 'exec') {
-      const { command } = probe;
       return await probeExec(
-        { command, timeoutMs, ...(containerId === undefined ? {} : { containerId }) },
+        { ...probe, timeoutMs, ...(containerId === undefined ? {} : { containerId }) },
         execInContainer,
         signal,
       );

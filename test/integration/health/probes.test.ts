@@ -148,7 +148,7 @@ describe('tcp', () => {
 describe('exec', () => {
   test.each([
     [['true'], PASS],
-    [['false'], { kind: 'warn', reason: 'exit code 1 from "false"' }],
+    [['false'], { kind: 'fail', reason: 'exit code 1 from "false"' }],
     [['sh', '-c', 'exit 2'], { kind: 'fail', reason: 'exit code 2 from "sh"' }],
     [['fairlead-no-such-program'], { kind: 'fail', reason: expect.stringContaining('is not installed') }],
     [[], { kind: 'fail', reason: 'no command to run' }],
@@ -158,7 +158,7 @@ describe('exec', () => {
 
   test.each([
     [0, PASS],
-    [1, { kind: 'warn', reason: 'exit code 1 from "pg_isready"' }],
+    [1, { kind: 'fail', reason: 'exit code 1 from "pg_isready"' }],
     [137, { kind: 'fail', reason: 'exit code 137 from "pg_isready"' }],
   ])('exit code %i inside the container', async (exitCode, result) => {
     const calls: unknown[] = [];
@@ -169,6 +169,14 @@ describe('exec', () => {
     });
     expect(answer).toEqual(result);
     expect(calls).toEqual([['c1', command, 1000]]);
+  });
+
+  test.each([
+    [['true'], PASS],
+    [['false'], { kind: 'warn', reason: 'exit code 1 from "false"' }],
+    [['sh', '-c', 'exit 2'], { kind: 'fail', reason: 'exit code 2 from "sh"' }],
+  ])('%j of a script written for Consul', async (command, result) => {
+    expect(await ask({ kind: 'exec', command, warnOn1: true }, {})).toEqual(result);
   });
 
   test('a Docker that does not answer is a failed check', async () => {

@@ -372,8 +372,9 @@ describe('checks', () => {
     [
       'a script',
       { SERVICE_CHECK_SCRIPT: 'nc $SERVICE_IP $SERVICE_PORT' },
-      { probe: { kind: 'exec', command: ['/bin/sh', '-c', 'nc 172.17.0.2 80'] } },
+      { probe: { kind: 'exec', command: ['/bin/sh', '-c', 'nc 172.17.0.2 80'], warnOn1: true } },
     ],
+    ['a command', { SERVICE_CHECK_CMD: '["/check"]' }, { probe: { kind: 'exec', command: ['/check'], warnOn1: true } }],
     [
       'ours before Registrator’s',
       { 'fairlead.check.tcp': 'true', SERVICE_CHECK_HTTP: '/x' },
@@ -389,6 +390,11 @@ describe('checks', () => {
       expect(only({ labels }).check).toBeUndefined();
     },
   );
+
+  it('of ours fails with exit code 1, which only Consul takes for a warning', () => {
+    const { check } = only({ labels: { 'fairlead.check.exec': '["/check"]' } });
+    expect(check?.probe).toEqual({ kind: 'exec', command: ['/check'] });
+  });
 
   it('refuses two at once, and a bad one of Registrator', () => {
     expect(problem({ labels: { 'fairlead.check.tcp': 'true', 'fairlead.check.http': '/' } })).toContain('one of');
