@@ -23,11 +23,16 @@ export interface ExecOutcome {
 /** The Engine's API as far as it is used here, decoded. Errors are those of `DockerTransport`. */
 export class DockerClient {
   readonly #transport: DockerTransport;
+  /** Commands hold their sockets until they end: what is asked of the Engine itself must not wait for them. */
+  readonly #execTransport: DockerTransport;
   #version: string | undefined;
 
   /** `endpoint` is `unix:///path/of/docker.sock`. */
   constructor(endpoint: string) {
-    this.#transport = new DockerTransport(socketPathOf(endpoint));
+    const socketPath = socketPathOf(endpoint);
+    this.#transport = new DockerTransport(socketPath, 16);
+    // How many commands run at once is for who asks for them to bound.
+    this.#execTransport = new DockerTransport(socketPath, Number.POSITIVE_INFINITY);
   }
 
   /** Asks whether the Engine is there and agrees on a version; resolves with the Engine's own time, whole seconds. */
@@ -91,20 +96,21 @@ export class DockerClient {
 
   close(): void {
     this.#transport.close();
+    this.#execTransport.close();
   }
 
   async #exec(id: string, command: readonly string[], signal: AbortSignal): Promise<ExecOutcome> {
     const path = await this.#path(`/containers/${encodeURIComponent(id)}/exec`, signal);
     const body = { AttachStdout: true, AttachStderr: true, Cmd: command };
-    const execId = textAt(await this.#transport.json({ method: 'POST', path, body, signal }), 'Id');
+    const execId = textAt(await this.#execTransport.json({ method: 'POST', path, body, signal }), 'Id');
     if (execId === undefined) throw new FairleadError('docker-answer', 'Docker answered with no exec id');
     const execPath = await this.#path(`/exec/${encodeURIComponent(execId)}`, signal);
     const start = { method: 'POST', path: `${execPath}/start`, body: { Detach: false, Tty: false }, signal } as const;
     const output = new OutputCollector(MAX_EXEC_OUTPUT);
-    for await (const chunk of this.#transport.chunks(await this.#transport.open(start))) output.add(chunk);
+    for await (const chunk of this.#execTransport.chunks(await this.#execTransport.open(start))) output.add(chunk);
     // The output ends a moment before Docker has noted the exit code.
     for (;;) {
-      const state = await this.#transport.json({ path: `${execPath}/json`, signal });
+      const state = await this.#execTransport.json({ path: `${execPath}/json`, signal });
       const exitCode = at(state, 'ExitCode');
       if (!isTrueAt(state, 'Running') && typeof exitCode === 'number') return { exitCode, output: output.text() };
       await delay(5, undefined, { signal });

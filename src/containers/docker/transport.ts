@@ -21,10 +21,12 @@ export interface EngineRequest {
  */
 export class DockerTransport {
   readonly #socketPath: string;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  readonly #agent: Agent;
 
-  constructor(socketPath: string) {
+  /** At most `maxSockets` requests are under way at once, streams among them; others wait their turn. */
+  constructor(socketPath: string, maxSockets: number) {
     this.#socketPath = socketPath;
+    this.#agent = new Agent({ keepAlive: true, maxSockets });
   }
 
   /** Sends a request and resolves with the head of a good answer, its body unread. */
