@@ -111,9 +111,9 @@ function assemble(parts: Parts): Declaration {
   const errors = publicationErrors(settings, ports);
   const byName = new Map<string, readonly PortMapping[]>();
   for (const port of ports) {
-    const own = settings.name === undefined ? variables.perPort.get(port.containerPort)?.get('name') : undefined;
-    const name = own === undefined ? named.name : parseName(own);
-    if (name === undefined) errors.push(`SERVICE_${port.containerPort}_NAME: ${nameRule(own ?? '')}`);
+    const own = settings.name === undefined ? (variables.perPort.get(port.containerPort)?.get('name') ?? '') : '';
+    const name = own === '' ? named.name : parseName(own);
+    if (name === undefined) errors.push(`SERVICE_${port.containerPort}_NAME: ${nameRule(own)}`);
     else byName.set(name, [...(byName.get(name) ?? []), port]);
   }
   const http = routeOf(settings, errors);

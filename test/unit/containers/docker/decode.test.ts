@@ -107,6 +107,9 @@ describe('names', () => {
     expect(problem({ published: ['80/tcp'], labels: { 'com.docker.compose.service': name } })).toContain(
       'is not a name',
     );
+  });
+
+  it.each(hostile.filter((name) => name !== ''))('refuses %j as the name of a port, which may be empty', (name) => {
     expect(problem({ published: ['80/tcp'], env: [`SERVICE_80_NAME=${name}`] })).toContain('is not a name');
   });
 
@@ -414,6 +417,11 @@ describe("Registrator's variables", () => {
       ['web-1:80', ['plain']],
       ['web-1:443', ['tls']],
     ]);
+  });
+
+  it('takes an empty name of a port for none', () => {
+    const env = ['SERVICE_NAME=app', 'SERVICE_80_NAME=', 'SERVICE_443_NAME='];
+    expect(services({ env, exposed: ['80/tcp', '443/tcp'] })).toEqual(['app 80=80/tcp>80 443=443/tcp>443']);
   });
 
   it('gives way to fairlead.name', () => {
