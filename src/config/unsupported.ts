@@ -13,6 +13,7 @@ export const unsupported: readonly Unsupported[] = [
   { path: ['proxy', 'https'] },
   { path: ['proxy', 'certificates'] },
   { path: ['proxy', 'routes'] },
+  { path: ['proxy', 'trustedProxies'] },
 ];
 
 /** Does a value, as it was written, ask for what is not there? */

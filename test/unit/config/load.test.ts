@@ -205,6 +205,7 @@ admin:
     ['mesh: { backend: iptables }', 'mesh.backend: "iptables"'],
     ['mesh: { network: vxlan }', 'mesh.network: "vxlan"'],
     ['proxy: { http: ["0.0.0.0:80"] }', 'proxy.http: a list'],
+    ['proxy: { trustedProxies: [10.0.0.0/8] }', 'proxy.trustedProxies: a list'],
   ])('%s is not there yet and says so', async (text, said) => {
     expect(await errorsOf(text)).toEqual([`FILE:1: ${said} is not in this version of fairlead`]);
   });
