@@ -12,8 +12,9 @@ import type { DnsServer } from '../dns/server.ts';
 import { FairleadError } from '../lib/errors.ts';
 import type { Latest } from '../lib/latest.ts';
 import type { MeshPlane } from '../mesh/plane.ts';
-import { type EndpointId, type EndpointState, inRotation, type Problem } from '../model/service.ts';
-import type { ClusterNode, ServiceTable } from '../model/table.ts';
+import { isDrained } from '../model/build.ts';
+import { type EndpointId, inRotation, type Problem } from '../model/service.ts';
+import type { ClusterNode, Endpoint, ServiceTable } from '../model/table.ts';
 import type { TablePublisher } from '../registry/publisher.ts';
 import type { Registry } from '../registry/registry.ts';
 
@@ -92,12 +93,12 @@ export class AgentBackend implements AdminBackend {
 
   async drain(id: EndpointId): Promise<DrainJson> {
     await this.#parts.publisher.drain(id);
-    return await this.#seen(id, (state) => !inRotation(state));
+    return await this.#seen(id, ({ state }) => !inRotation(state));
   }
 
   async undrain(id: EndpointId): Promise<DrainJson> {
     await this.#parts.publisher.undrain(id);
-    return await this.#seen(id, (state) => state !== 'draining');
+    return await this.#seen(id, (endpoint) => !isDrained(endpoint));
   }
 
   async connections(): Promise<ConnectionCounts> {
@@ -130,12 +131,12 @@ export class AgentBackend implements AdminBackend {
   }
 
   /** Waits for the table that shows the change, so that its revision can be waited for on every node. */
-  async #seen(id: EndpointId, done: (state: EndpointState) => boolean): Promise<DrainJson> {
+  async #seen(id: EndpointId, done: (endpoint: Endpoint) => boolean): Promise<DrainJson> {
     const signal = AbortSignal.timeout(DRAIN_SEEN_MS);
     for await (const table of this.#parts.tables.watch(signal)) {
       const endpoint = findEndpoint(table, id);
       // An endpoint that is gone meanwhile is out of rotation, too.
-      if (endpoint === undefined || done(endpoint.state)) return { id, revision: table.revision };
+      if (endpoint === undefined || done(endpoint)) return { id, revision: table.revision };
     }
     throw new FairleadError('registry-unavailable', `the registry took the change of ${id}, but has not shown it yet`, {
       remedy: 'look again with "fairlead services"',

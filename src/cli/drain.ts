@@ -38,7 +38,7 @@ export function registerUndrain(program: Command, context: ClientContext): void 
   clientOptions(command).action(async (text: string, options: ClientOptions) => {
     const client = adminClient(options, context);
     const { id } = client.decode(drainJson, await client.post(actionPath(text, 'undrain')));
-    context.terminal.print(`${printable(id)} is back in rotation`);
+    context.terminal.print(`${printable(id)} is no longer drained`);
   });
 }
 

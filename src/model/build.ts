@@ -141,11 +141,16 @@ function buildService(
 /** The lowest node name leads, and on one node the lowest id. */
 const precedes = (a: Registration, b: Registration): boolean => (a.node === b.node ? a.id < b.id : a.node < b.node);
 
+const DRAINED = 'drained since';
+
+/** Does an operator keep it out of rotation? It may be draining for another reason: paused, or told to stop. */
+export const isDrained = ({ state, reason }: Endpoint): boolean => state === 'draining' && reason.startsWith(DRAINED);
+
 function toEndpoint(row: Registration, claims: Claims): Endpoint {
   const { policy: _policy, service: _service, ...endpoint } = row;
   const drainedSince = claims.get(claimKeys.drain(row.id));
   if (drainedSince === undefined || row.state === 'critical') return endpoint;
-  return { ...endpoint, state: 'draining', reason: `drained since ${drainedSince.slice(0, 19)}Z` };
+  return { ...endpoint, state: 'draining', reason: `${DRAINED} ${drainedSince.slice(0, 19)}Z` };
 }
 
 function addressOnly(key: ServiceKey, claims: Claims): Pick<Origin, 'policy' | 'service' | 'problem'> {

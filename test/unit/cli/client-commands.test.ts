@@ -247,7 +247,7 @@ describe('drain', () => {
   it('takes an endpoint out, undrain puts it back', async () => {
     expect(await lines('drain', 'web-1')).toEqual(['n1/web-1:80 is out of rotation']);
     expect(agent.table()?.services.get('web.shop')?.endpoints[0]?.state).toBe('draining');
-    expect(await lines('undrain', 'n1/web-1:80')).toEqual(['n1/web-1:80 is back in rotation']);
+    expect(await lines('undrain', 'n1/web-1:80')).toEqual(['n1/web-1:80 is no longer drained']);
     expect(agent.table()?.services.get('web.shop')?.endpoints[0]?.state).toBe('passing');
   });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildTable, type TableInput } from '../../../src/model/build.ts';
+import { buildTable, isDrained, type TableInput } from '../../../src/model/build.ts';
 import { claimKeys } from '../../../src/model/claims.ts';
 import { grouped, row } from '../../support/rows.ts';
 
@@ -57,7 +57,9 @@ describe('buildTable', () => {
       local: grouped(row('web', 'a'), row('web', 'b', { state: 'critical' })),
       claims,
     });
-    expect(table.services.get('web')?.endpoints.map((endpoint) => endpoint.state)).toEqual(['draining', 'critical']);
+    const endpoints = table.services.get('web')?.endpoints ?? [];
+    expect(endpoints.map((endpoint) => endpoint.state)).toEqual(['draining', 'critical']);
+    expect(endpoints.map(isDrained)).toEqual([true, false]);
   });
 
   it('indexes by name, the service without a stack first', () => {
