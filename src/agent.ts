@@ -1,5 +1,6 @@
 import { release } from 'node:os';
 import { AdminServer } from './admin/server.ts';
+import { announceReady, settledDemo } from './agent/announce.ts';
 import { AgentBackend } from './agent/backend.ts';
 import { hints } from './agent/hints.ts';
 import { leave } from './agent/leave.ts';
@@ -23,7 +24,6 @@ import { cleanupMesh as cleanupPlane, MeshPlane } from './mesh/plane.ts';
 import { type Backend, chooseBackend, refuseOverlap } from './mesh/preflight.ts';
 import { createMetrics } from './metrics/agent.ts';
 import type { HostFacts } from './model/host.ts';
-import { inRotation } from './model/service.ts';
 import type { SourceState } from './model/source.ts';
 import type { ServiceTable } from './model/table.ts';
 import { EmbeddedRegistry } from './registry/embedded/embedded.ts';
@@ -268,20 +268,11 @@ class Agent {
   /** Says once that everything works, and in the demo what to try. */
   async #announce(signal: AbortSignal): Promise<void> {
     const { config, demo, log } = this.#parts;
-    while (!signal.aborted && this.#api.readiness().length > 0) await this.#clock.sleep(READY_LOOK_MS, signal);
-    if (signal.aborted) return;
-    const readyMs = Math.round(process.uptime() * 1000);
-    const { services, endpoints, mesh } = this.#api.status();
-    log.info({ readyMs, services, endpoints, mesh: mesh.backend }, 'ready');
-    const settled = (table: ServiceTable) =>
-      table.services.get('hello')?.endpoints.every(({ state }) => inRotation(state));
-    if (!demo) return;
-    for await (const table of this.#tables.watch(signal)) {
-      if (!settled(table)) continue;
-      const gateways = this.#facts.bridges.flatMap((bridge) => bridge.gateways);
-      process.stdout.write(hints({ config, table, gateways, mesh: this.#mesh !== undefined }).join('\n'));
-      return;
-    }
+    await announceReady({ api: this.#api, clock: this.#clock, log }, signal);
+    const table = demo ? await settledDemo(this.#tables, signal) : undefined;
+    if (table === undefined) return;
+    const gateways = this.#facts.bridges.flatMap((bridge) => bridge.gateways);
+    process.stdout.write(hints({ config, table, gateways, mesh: this.#mesh !== undefined }).join('\n'));
   }
 
   /** Ends the agent: at once, or (`leave`) after its endpoints have been drained and deregistered everywhere. */
@@ -303,5 +294,3 @@ class Agent {
     this.#stop.abort();
   }
 }
-
-const READY_LOOK_MS = 10;
