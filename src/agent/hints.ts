@@ -22,7 +22,9 @@ export function hints({ config, table, gateways, mesh }: HintsInput): readonly s
   const lines: readonly (readonly [command: string, what: string] | undefined)[] = [
     [`dig ${at} hello +short`, "the demo service's virtual address"],
     [`dig ${at} tasks.hello +short`, 'its healthy endpoints'],
-    hello?.vip === undefined || !mesh ? undefined : [`curl http://${hello.vip}/`, 'its three endpoints share the connections'],
+    hello?.vip === undefined || !mesh
+      ? undefined
+      : [`curl http://${hello.vip}/`, 'its three endpoints share the connections'],
     publish === undefined || !mesh
       ? undefined
       : [`curl http://127.0.0.1:${publish}/`, 'its published port, on every local address'],
