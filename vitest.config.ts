@@ -8,6 +8,8 @@ const project = (name: string, testTimeout: number, parallel: boolean) => ({
     hookTimeout: Math.max(testTimeout, 60_000),
     fileParallelism: parallel,
     pool: 'forks' as const,
+    // The pure suites keep no state in modules: loading those once a worker halves the time.
+    isolate: name !== 'unit',
   },
 });
 
