@@ -86,7 +86,7 @@ const dns = section({
   allow: option(
     list(cidr()),
     [],
-    "Who may ask. Without any: loopback, the host's container subnets, the VIP range, the nodes' subnets.",
+    "Who may ask. Without any: this host's own addresses, its container subnets and the VIP range.",
   ),
 });
 
